@@ -1,0 +1,66 @@
+"""What a data set is, apart from its pixels: its class table and where it is from."""
+
+import dataclasses
+import hashlib
+import json
+
+import numpy as np
+
+from segjax.core.errors import UserError
+from segjax.core.keys import IGNORE, MAX_CLASSES
+
+IGNORE_COLOUR = (0, 0, 0)
+"""RGB of ignored pixels in every colour map that segjax draws."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """A data set's class table and provenance.
+
+    Attributes:
+      name: key of the data set in its table.
+      class_names: `K` names; the position is the class id.
+      class_colours: `K` RGB triples in 0..255, fixed for the data set.
+      homepage: where a person gets the data; empty for generated data.
+      citation: authors, title, year.
+      licence: terms of use in a few words.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    class_colours: tuple[tuple[int, int, int], ...]
+    homepage: str = ""
+    citation: str = ""
+    licence: str = ""
+
+    def __post_init__(self):
+        if not 2 <= len(self.class_names) <= MAX_CLASSES:
+            raise UserError(
+                f"{self.name}: has {len(self.class_names)} classes; 2 to "
+                f"{MAX_CLASSES} are allowed. Name the background as a class too."
+            )
+        if len(set(self.class_names)) != len(self.class_names):
+            twice = sorted({n for n in self.class_names if self.class_names.count(n) > 1})
+            raise UserError(f"{self.name}: class {twice[0]!r} is named twice.")
+        if len(self.class_colours) != len(self.class_names):
+            raise UserError(
+                f"{self.name}: has {len(self.class_names)} class names and "
+                f"{len(self.class_colours)} colours; give each class one colour."
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """`K`, without the ignored id."""
+        return len(self.class_names)
+
+    def palette(self) -> np.ndarray:
+        """`(256, 3)` uint8: row `k` is the colour of id `k`; unused rows are black."""
+        table = np.zeros((256, 3), np.uint8)
+        table[: self.num_classes] = np.asarray(self.class_colours, np.uint8)
+        table[IGNORE] = IGNORE_COLOUR
+        return table
+
+    def digest(self) -> str:
+        """sha256 of the ordered class names: two runs with one digest can be compared."""
+        text = json.dumps([self.name, list(self.class_names)])
+        return hashlib.sha256(text.encode()).hexdigest()

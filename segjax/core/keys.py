@@ -1,0 +1,25 @@
+"""Names of the keys of an example and of a batch, and the id of ignored pixels.
+
+An example (one image, numpy) and a batch (stacked along `B`) are plain dicts:
+
+=========  ==========================  =======================================
+key        shape and dtype             meaning
+=========  ==========================  =======================================
+`image`    `(H, W, 3)` uint8           RGB
+`label`    `(H, W)` uint8              class ids `0 .. K-1`, or `IGNORE`
+`index`    `()` int64 (int32 in jax)   position of the example in its source
+=========  ==========================  =======================================
+"""
+
+IMAGE = "image"
+LABEL = "label"
+INDEX = "index"
+
+IGNORE = 255
+"""The one label id that no loss, gradient or metric counts, whatever the data set.
+
+Each data set maps its own void ids to it while decoding.
+"""
+
+MAX_CLASSES = 255
+"""Class ids are uint8 and 255 is `IGNORE`."""

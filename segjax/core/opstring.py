@@ -1,0 +1,86 @@
+"""Op strings: `"scale(0.5, 2.0) | crop(256, 256) | flip_lr()"` -> dataclass instances.
+
+ml_collections sorts the keys of a config, so an ordered list of augmentations is
+written as one string. Each op is a call with literal arguments; positional arguments
+take the dataclass's field order. Parsing is by `ast`, so nothing is executed.
+"""
+
+import ast
+import dataclasses
+from typing import Any
+
+from segjax.core.errors import UserError
+from segjax.core.tables import Table, signature_problems, unknown
+
+
+def parse(text: str, ops: Table, where: str = "ops") -> tuple[Any, ...]:
+    """The op instances that `text` names, in order.
+
+    Args:
+      text: calls joined by `|`; empty for none.
+      ops: the table of frozen dataclasses.
+      where: dotted path of the string in the config, for messages.
+
+    Raises:
+      UserError: with every problem in the string, each naming its op.
+    """
+    if not text.strip():
+        return ()
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise UserError(
+            f"{where}={text!r}: is not an op string ({error.msg} at character "
+            f"{error.offset}); write calls joined by '|': 'flip_lr() | crop(64, 64)'."
+        ) from None
+    made, problems = [], []
+    for node in _split(tree):
+        try:
+            made.append(_make(node, ops, where))
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return tuple(made)
+
+
+def _split(node: ast.expr) -> list[ast.expr]:
+    """The operands of a chain `a | b | c`, left to right."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _split(node.left) + [node.right]
+    return [node]
+
+
+def _make(node: ast.expr, ops: Table, where: str) -> Any:
+    text = ast.unparse(node)
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        raise UserError(
+            f"{where}: {text!r} is not a call; write a name and arguments: 'flip_lr()'."
+        )
+    name, at = node.func.id, f"{where}: {text}"
+    if name not in ops:
+        raise UserError(unknown(ops.kind, name, ops, at))
+    entry = ops[name]
+    fields = [f.name for f in dataclasses.fields(entry)]
+    if len(node.args) > len(fields):
+        raise UserError(
+            f"{at}: takes at most {len(fields)} arguments ({', '.join(fields)}), "
+            f"got {len(node.args)}."
+        )
+    try:
+        positional = [ast.literal_eval(a) for a in node.args]
+        named = {k.arg: ast.literal_eval(k.value) for k in node.keywords}
+    except ValueError:
+        raise UserError(
+            f"{at}: an argument is not a literal; numbers, strings and tuples are."
+        ) from None
+    kwargs = dict(zip(fields, positional, strict=False))
+    if twice := sorted(set(kwargs) & set(named)):
+        raise UserError(f"{at}: argument {twice[0]!r} is given twice.")
+    kwargs |= named
+    if found := signature_problems(at, entry, kwargs):
+        raise UserError(found)
+    try:
+        return entry(**kwargs)
+    except UserError as error:  # the op's own range checks, without a place
+        raise UserError([f"{at}: {p}" for p in error.problems]) from None
