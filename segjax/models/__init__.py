@@ -1,1 +1,12 @@
+"""MODELS: architectures by name; one file each.
 
+A model is a flax module `(x, train) -> logits`, float32, with the input's height and
+width, and a property `stride` that both sides must divide by. Batch statistics live in
+the collection `batch_stats`; a model with auxiliary heads sows their logits into the
+collection `aux`, which only the train step asks for.
+"""
+
+from segjax.core.tables import Table
+from segjax.models.unet import UNet
+
+MODELS = Table("model", {"unet": UNet}, given=("num_outputs",))

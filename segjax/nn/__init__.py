@@ -1,1 +1,1 @@
-
+"""Layers that more than one architecture uses. All are channel-last."""
