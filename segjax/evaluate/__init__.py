@@ -1,1 +1,1 @@
-
+"""A whole split -> integer counts -> scores, files and pictures."""

@@ -1,1 +1,1 @@
-
+"""Training: the first state, the pure step, the loop."""

@@ -1,0 +1,142 @@
+"""Predict whole images of any size, a batch at a time.
+
+Each image goes through the evaluation ops on the host, is padded by mirroring to sides
+that the model takes, and runs in a batch with images of the same padded size. The
+logits come back to the image's own size before the class is decided. Nothing that
+happens to one image depends on its neighbours in the batch.
+"""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, UInt8
+
+from segjax import parallel
+from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
+from segjax.metrics import confusion
+from segjax.nn.resample import interpolation_matrix, resize_bilinear
+from segjax.predict.decide import decide
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What came of one image.
+
+    Attributes:
+      index: position of the example in its source.
+      ids: `(H, W)` uint8 class ids at the image's own size.
+      counts: `(K, K)` confusion counts against its label; zeros without a label.
+    """
+
+    index: int
+    ids: UInt8[np.ndarray, "H W"]
+    counts: np.ndarray
+
+
+PredictFn = Callable[[Any, Iterable[dict[str, np.ndarray]]], Iterator[Prediction]]
+
+
+def make_predict(
+    model: nn.Module,
+    *,
+    normalize: Callable[[Array], Array],
+    task: str,
+    num_classes: int,
+    batch_size: int,
+    threshold: float = 0.5,
+) -> PredictFn:
+    """The function `(variables, examples) -> predictions`.
+
+    An example has `image` (after the evaluation ops), `label` (at the original size,
+    all `IGNORE` where there is none) and `index`; its original size is its label's.
+    Predictions come in order within one padded size. `batch_size` is rounded up to a
+    multiple of this process's devices; a last, partial batch is filled with blanks.
+    """
+    mesh = parallel.local_mesh()
+    whole, split = parallel.replicated(mesh), parallel.along_batch(mesh)
+    batch_size = -(-batch_size // mesh.size) * mesh.size
+
+    def forward(variables, images, labels, rows, columns):
+        logits = model.apply(variables, normalize(images), train=False)
+        if rows is not None:
+            logits = resize_bilinear(logits, rows, columns)
+        ids = decide(logits, task, threshold)
+        return ids, confusion.count(labels, ids, num_classes)
+
+    forward = jax.jit(
+        forward, in_shardings=(whole, split, split, split, split), out_shardings=split
+    )
+
+    def predict(variables, examples):
+        variables = parallel.localize(variables, mesh)
+        for batch in _batches(examples, model.stride, batch_size):
+            resize = batch.get("rows"), batch.get("columns")
+            out = forward(variables, batch[IMAGE], batch[LABEL], *resize)
+            ids, counts = jax.device_get(out)
+            for i, (height, width) in enumerate(batch["sizes"]):
+                index = int(batch[INDEX][i])
+                yield Prediction(index, ids[i, :height, :width], counts[i])
+
+    return predict
+
+
+def _batches(examples, stride: int, batch_size: int) -> Iterator[dict[str, Any]]:
+    """Group examples by padded size; the groups left over at the end come last."""
+    groups = defaultdict(list)
+    for example in examples:
+        shape, fitted = _fit(example, stride)
+        groups[shape].append(fitted)
+        if len(groups[shape]) == batch_size:
+            yield _stack(groups.pop(shape), batch_size)
+    for group in groups.values():
+        yield _stack(group, batch_size)
+
+
+def _fit(example: dict[str, np.ndarray], stride: int) -> tuple[tuple, dict]:
+    """Pad image and label to the model's sides; add resizing matrices if needed."""
+    image, label = example[IMAGE], example[LABEL]
+    h, w = image.shape[:2]
+    H, W = label.shape
+    image = _mirror(image, _up(h, stride), _up(w, stride))
+    fitted = {IMAGE: image, INDEX: example[INDEX], "size": (H, W)}
+    if (h, w) == (H, W):
+        fitted[LABEL] = _blank(label, *image.shape[:2])
+    else:
+        padded = _up(H, stride), _up(W, stride)
+        fitted[LABEL] = _blank(label, *padded)
+        fitted["rows"] = interpolation_matrix(h, H, image.shape[0], padded[0])
+        fitted["columns"] = interpolation_matrix(w, W, image.shape[1], padded[1])
+    return (image.shape, fitted[LABEL].shape), fitted
+
+
+def _stack(group: list[dict], batch_size: int) -> dict[str, Any]:
+    """One batch; blanks, whose label is all `IGNORE`, fill it up."""
+    sizes = [example.pop("size") for example in group]
+    batch = {key: np.stack([e[key] for e in group]) for key in group[0]}
+    missing = batch_size - len(group)
+    if missing:
+        for key, rows in batch.items():
+            fill = np.zeros((missing, *rows.shape[1:]), rows.dtype)
+            batch[key] = np.concatenate([rows, fill])
+        batch[LABEL][len(group) :] = IGNORE
+    return {**batch, "sizes": sizes}
+
+
+def _up(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple
+
+
+def _mirror(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    h, w = image.shape[:2]
+    return np.pad(image, ((0, height - h), (0, width - w), (0, 0)), mode="symmetric")
+
+
+def _blank(label: np.ndarray, height: int, width: int) -> np.ndarray:
+    H, W = label.shape
+    return np.pad(label, ((0, height - H), (0, width - W)), constant_values=IGNORE)

@@ -1,0 +1,71 @@
+"""The first state of a run, made on the mesh that it will train on."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from segjax import parallel
+from segjax.core.rng import stream
+from segjax.core.state import TrainState
+
+
+def make_state(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    *,
+    seed: int,
+    mesh: Mesh,
+    use_ema: bool = False,
+) -> TrainState:
+    """A fresh state, replicated over the mesh; a pure function of model and seed.
+
+    Compiled without optimisation: initialisers run once, and compiling them well
+    takes longer than the first train step.
+    """
+    init = jax.jit(
+        lambda: _state(model, tx, seed, use_ema), out_shardings=parallel.replicated(mesh)
+    )
+    quick = init.lower().compile({"xla_backend_optimization_level": 0})
+    return quick()
+
+
+def abstract_state(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    *,
+    mesh: Mesh,
+    use_ema: bool = False,
+) -> TrainState:
+    """Shapes, dtypes and shardings of `make_state`, computing nothing."""
+    shapes = jax.eval_shape(lambda: _state(model, tx, 0, use_ema))
+    sharding = parallel.replicated(mesh)
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
+    )
+
+
+def count_parameters(tree: Any) -> int:
+    """Number of scalars in a tree of arrays or shapes."""
+    return sum(x.size for x in jax.tree.leaves(tree))
+
+
+def _state(model, tx, seed: int, use_ema: bool) -> TrainState:
+    side = model.stride
+    variables = model.init(stream(seed, "init"), jnp.zeros((1, side, side, 3)))
+    params = variables["params"]
+    batch_stats = variables.get("batch_stats", {})
+    averaged = {"params": params, "batch_stats": batch_stats}
+    zero = jnp.zeros((), jnp.int32)
+    return TrainState(
+        step=zero,
+        params=params,
+        batch_stats=batch_stats,
+        opt_state=tx.init(params),
+        ema=jax.tree.map(jnp.copy, averaged) if use_ema else {},
+        skipped=zero,
+        skipped_in_row=zero,
+    )

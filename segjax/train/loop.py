@@ -1,0 +1,161 @@
+"""The train loop: the page that everyone reads.
+
+Order within a step, which resuming depends on:
+
+1. the update, which makes the step number `s`;
+2. the log line of the last `log_every` steps;
+3. the evaluation, of the state after the update;
+4. the checkpoint, with all lines up to `s` already in the log;
+5. the stop, if a signal asked for it: always right after a checkpoint.
+
+A run resumed from the checkpoint of step `s` cuts its log back to `s` and asks for the
+batches from `s` on, so that it goes through the same numbers as one never stopped.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from segjax import parallel
+from segjax.core.errors import DivergedError, Stopped
+from segjax.core.keys import INDEX
+from segjax.core.state import TrainState
+from segjax.train.step import StepFn
+from segjax.train.window import Window
+
+AGREE_EVERY = 10
+"""Steps between the moments at which several processes ask each other about signals."""
+
+
+class Journal(Protocol):
+    """Where the loop writes; see `report.journal`."""
+
+    def train(self, step: int, scalars: dict[str, float], images_per_s: float) -> None:
+        """One line about the last `log_every` steps."""
+
+    def validation(self, step: int, scalars: dict[str, float]) -> None:
+        """One line about an evaluation."""
+
+    def advance(self, step: int) -> None:
+        """A step was sent to the devices."""
+
+
+def run(
+    state: TrainState,
+    *,
+    step: StepFn,
+    batches: Callable[[int], Iterator[dict[str, np.ndarray]]],
+    evaluate: Callable[[TrainState, int], dict[str, float]],
+    save: Callable[[int, TrainState, dict[str, float], dict[str, Any]], None],
+    journal: Journal,
+    learning_rate: Callable[[int], Any],
+    stop_requested: Callable[[], int],
+    name: Callable[[int], str],
+    window: Window,
+    mesh: Mesh,
+    batch_size: int,
+    num_steps: int,
+    log_every: int,
+    eval_every: int,
+    save_every: int,
+    max_skipped_steps: int,
+) -> TrainState:
+    """Train from `state.step` to `num_steps`.
+
+    Args:
+      step: compiled update.
+      batches: first step -> this process's part of the batches from there on.
+      evaluate: scores of the validation split; `{}` if there is none.
+      save: keeps (step, state, scores, what the loop must remember).
+      learning_rate: step -> learning rate, for the log.
+      stop_requested: the number of the signal that asked to stop, else 0.
+      name: example index -> name, for messages.
+      window: what the interrupted run had not logged yet; empty for a new run.
+
+    Raises:
+      DivergedError: `max_skipped_steps` updates in a row were not finite.
+      Stopped: a signal came; the state is saved.
+    """
+    at = int(state.step)
+    stream = batches(at)
+    pending: list[tuple[int, np.ndarray, dict[str, jax.Array]]] = []
+    watch = _Divergence(max_skipped_steps, name)
+    clock, since = time.perf_counter(), at
+    try:
+        while at < num_steps:
+            batch = next(stream)
+            state, scalars = step(state, parallel.put_batch(mesh, batch))
+            at += 1
+            pending.append((at, batch[INDEX], scalars))
+            journal.advance(at)
+
+            last = at == num_steps
+            signum = _stop(stop_requested, at)
+            log_due = at % log_every == 0 or last
+            eval_due = at % eval_every == 0 or last
+            save_due = at % save_every == 0 or eval_due or bool(signum)
+
+            if log_due or save_due:
+                _flush(pending, window, watch)
+            if log_due:
+                speed = (at - since) * batch_size / (time.perf_counter() - clock)
+                rate = float(learning_rate(at - 1))
+                journal.train(at, {**window.means(), "learning_rate": rate}, speed)
+                window.reset()
+                clock, since = time.perf_counter(), at
+            scores = {}
+            if eval_due:
+                scores = evaluate(state, at)
+                if scores:
+                    journal.validation(at, scores)
+                clock, since = time.perf_counter(), at
+            if save_due:
+                save(at, state, scores, {"window": window.to_json()})
+            if signum and not last:
+                raise Stopped(signum, f"stopped at step {at} of {num_steps}, saved.")
+    finally:
+        stream.close()
+    return state
+
+
+def _flush(pending: list, window: Window, watch: "_Divergence") -> None:
+    """Bring the scalars of the steps since the last flush to the host."""
+    values = jax.device_get([scalars for _, _, scalars in pending])
+    for (at, indices, _), scalars in zip(pending, values, strict=True):
+        window.add(scalars)
+        watch.see(at, indices, bool(scalars["finite"]))
+    pending.clear()
+
+
+def _stop(requested: Callable[[], int], at: int) -> int:
+    if jax.process_count() == 1:
+        return requested()
+    return parallel.agree(requested()) if at % AGREE_EVERY == 0 else 0
+
+
+class _Divergence:
+    """Remembers the skipped steps in a row and their samples."""
+
+    def __init__(self, limit: int, name: Callable[[int], str]):
+        self._limit, self._name = limit, name
+        self._row: list[tuple[int, np.ndarray]] = []
+
+    def see(self, at: int, indices: np.ndarray, finite: bool) -> None:
+        if finite:
+            self._row.clear()
+            return
+        self._row.append((at, indices))
+        if len(self._row) < self._limit:
+            return
+        first, last = self._row[0][0], self._row[-1][0]
+        names = [self._name(int(i)) for _, row in self._row[-3:] for i in row]
+        raise DivergedError(
+            f"training: loss or gradient was not finite at steps {first} to {last} "
+            f"({len(self._row)} in a row, config.train.max_skipped_steps="
+            f"{self._limit}); samples of the last of them: {', '.join(names[:12])}. "
+            "Lower config.optim.learning_rate or set config.optim.clip_norm."
+        )

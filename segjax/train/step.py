@@ -1,0 +1,107 @@
+"""One update, as a pure function of (state, batch), written for the global batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array
+
+from segjax import parallel
+from segjax.core.keys import IMAGE, LABEL
+from segjax.core.rng import stream
+from segjax.core.state import TrainState
+from segjax.metrics import confusion
+from segjax.optim import ema
+from segjax.predict.decide import decide
+
+StepFn = Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]
+
+
+def make_step(
+    model: nn.Module,
+    loss: Callable[..., tuple[Array, dict[str, Array]]],
+    tx: optax.GradientTransformation,
+    *,
+    normalize: Callable[[Array], Array],
+    num_classes: int,
+    task: str,
+    seed: int,
+    ema_decay: float = 0.0,
+) -> StepFn:
+    """The function `(state, batch) -> (state, scalars)`.
+
+    A non-finite loss or gradient leaves everything but the counters as it was: the
+    update is skipped on the device, in the same compiled step.
+
+    `scalars` holds `loss`, one value a loss term, `grad_norm` (before clipping),
+    `finite` and `counts`, the `(K, K)` confusion matrix of the batch before the update.
+    """
+
+    def forward(params: Any, state: TrainState, batch: dict[str, Array]):
+        logits, changed = model.apply(
+            {"params": params, "batch_stats": state.batch_stats},
+            normalize(batch[IMAGE]),
+            train=True,
+            rngs={"dropout": stream(seed, "dropout", state.step)},
+            mutable=["batch_stats"],
+        )
+        total, terms = loss(logits, batch[LABEL])
+        return total, (terms, logits, changed.get("batch_stats", {}))
+
+    def step(state: TrainState, batch: dict[str, Array]):
+        gradient = jax.value_and_grad(forward, has_aux=True)
+        (total, (terms, logits, batch_stats)), grads = gradient(
+            state.params, state, batch
+        )
+        grad_norm = optax.global_norm(grads)
+        finite = jnp.isfinite(total) & jnp.isfinite(grad_norm)
+
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        averaged = state.ema
+        if averaged:
+            new = {"params": params, "batch_stats": batch_stats}
+            averaged = ema.update(averaged, new, ema_decay, state.step)
+
+        good = TrainState(
+            step=state.step + 1,
+            params=params,
+            batch_stats=batch_stats,
+            opt_state=opt_state,
+            ema=averaged,
+            skipped=state.skipped,
+            skipped_in_row=jnp.zeros_like(state.skipped_in_row),
+        )
+        bad = state.replace(
+            step=state.step + 1,
+            skipped=state.skipped + 1,
+            skipped_in_row=state.skipped_in_row + 1,
+        )
+        state = jax.tree.map(lambda a, b: jnp.where(finite, a, b), good, bad)
+
+        counts = confusion.count(batch[LABEL], decide(logits, task), num_classes)
+        scalars = {
+            "loss": total,
+            **{f"loss/{name}": value for name, value in terms.items()},
+            "grad_norm": grad_norm,
+            "finite": finite,
+            "counts": counts.sum(0),
+        }
+        return state, scalars
+
+    return step
+
+
+def compile_step(step: StepFn, mesh: Mesh) -> StepFn:
+    """`step` under `jit`: state replicated and donated, batch split over the mesh."""
+    whole, split = parallel.replicated(mesh), parallel.along_batch(mesh)
+    return jax.jit(
+        step,
+        in_shardings=(whole, split),
+        out_shardings=(whole, whole),
+        donate_argnums=0,
+    )
