@@ -40,7 +40,9 @@ class DatasetInfo:
                 f"{MAX_CLASSES} are allowed. Name the background as a class too."
             )
         if len(set(self.class_names)) != len(self.class_names):
-            twice = sorted({n for n in self.class_names if self.class_names.count(n) > 1})
+            twice = sorted(
+                {n for n in self.class_names if self.class_names.count(n) > 1}
+            )
             raise UserError(f"{self.name}: class {twice[0]!r} is named twice.")
         if len(self.class_colours) != len(self.class_names):
             raise UserError(

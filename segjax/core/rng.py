@@ -10,5 +10,7 @@ import jax
 
 def stream(seed: int, name: str, step=0) -> jax.Array:
     """The key of stream `name` at `step` (an int or a traced int32 scalar)."""
-    key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()) & 0x7FFFFFFF)
+    key = jax.random.fold_in(
+        jax.random.key(seed), zlib.crc32(name.encode()) & 0x7FFFFFFF
+    )
     return jax.random.fold_in(key, step)

@@ -34,5 +34,8 @@ class TrainState:
     def variables(self, use_ema: bool = True) -> dict[str, Any]:
         """The flax variables to predict with: the averaged ones where there are any."""
         if use_ema and self.ema:
-            return {"params": self.ema["params"], "batch_stats": self.ema["batch_stats"]}
+            return {
+                "params": self.ema["params"],
+                "batch_stats": self.ema["batch_stats"],
+            }
         return {"params": self.params, "batch_stats": self.batch_stats}

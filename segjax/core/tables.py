@@ -75,7 +75,8 @@ def parameters(entry: Callable, given: tuple[str, ...] = ()) -> dict[str, Any]:
         name: p
         for name, p in inspect.signature(entry).parameters.items()
         if name not in hidden
-        and p.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        and p.kind
+        not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     }
 
 
@@ -119,7 +120,11 @@ def type_name(hint: Any) -> str:
 
 def _type_hints(entry: Callable) -> dict[str, Any]:
     try:
-        target = entry if inspect.isclass(entry) or inspect.isfunction(entry) else entry.__call__
+        target = (
+            entry
+            if inspect.isclass(entry) or inspect.isfunction(entry)
+            else entry.__call__
+        )
         return typing.get_type_hints(target)
     except (NameError, TypeError):  # a hint that needs names of another module
         return {}

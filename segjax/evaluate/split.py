@@ -18,7 +18,7 @@ from segjax.core.errors import SegjaxError
 from segjax.data.pipeline import examples
 from segjax.data.source import Source
 from segjax.metrics import scores
-from segjax.predict.whole import Prediction, PredictFn
+from segjax.predict.whole import PredictFn, Prediction
 
 
 @dataclasses.dataclass(frozen=True)

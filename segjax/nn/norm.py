@@ -26,7 +26,10 @@ def make_norm(name: NormName, *, train: bool, dtype) -> Callable[[Array], Array]
     def norm(x: Array, layer_name: str) -> Array:
         if name == "batch":
             layer = nn.BatchNorm(
-                use_running_average=not train, momentum=0.9, dtype=dtype, name=layer_name
+                use_running_average=not train,
+                momentum=0.9,
+                dtype=dtype,
+                name=layer_name,
             )
         elif name == "group":
             layer = nn.GroupNorm(

@@ -4,6 +4,8 @@ Alignment, everywhere in segjax: pixel centres lie at `i + 0.5` (half-pixel cent
 corners not aligned), as in `jax.image.resize` and OpenCV.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -35,7 +37,7 @@ class UpConv2x2(nn.Module):
     """
 
     features: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "B h w C"]) -> Float[Array, "B 2*h 2*w F"]:
@@ -43,7 +45,9 @@ class UpConv2x2(nn.Module):
         kernel = self.param(
             "kernel",
             # fan-in of an output pixel is C: one input pixel feeds it
-            nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", 2, 3, (0, 1)),
+            nn.initializers.variance_scaling(
+                1.0, "fan_in", "truncated_normal", 2, 3, (0, 1)
+            ),
             (2, 2, C, self.features),
         )
         bias = self.param("bias", nn.initializers.zeros, (self.features,))

@@ -27,7 +27,8 @@ def make_state(
     takes longer than the first train step.
     """
     init = jax.jit(
-        lambda: _state(model, tx, seed, use_ema), out_shardings=parallel.replicated(mesh)
+        lambda: _state(model, tx, seed, use_ema),
+        out_shardings=parallel.replicated(mesh),
     )
     quick = init.lower().compile({"xla_backend_optimization_level": 0})
     return quick()

@@ -1,0 +1,43 @@
+"""U-Net on the embedded street scenes: the first run, nothing to download.
+
+Command:  python launch.py --config=configs/streets_unet.py
+Expected: see the README; about two minutes on 2 CPU cores.
+"""
+
+from ml_collections import ConfigDict
+
+from segjax.core import quick
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.task = "multiclass"
+    config.data = dict(name="streets", size=(128, 192), num_train=256, num_val=32)
+    config.input = dict(
+        train_ops="scale(0.8, 1.4) | crop(128, 192) | flip_lr() "
+        "| color_jitter(0.2, 0.2, 0.2) | normalize()",
+        eval_ops="normalize()",
+        batch_size=8,
+        workers=0,
+        threads=4,
+    )
+    config.model = dict(name="unet", width=16, depth=4, patch=2)
+    config.loss = dict(cross_entropy=dict(weight=1.0), dice=dict(weight=0.5))
+    config.optim = dict(
+        name="adamw",
+        learning_rate=3e-3,
+        schedule="cosine",
+        warmup_steps=40,
+        weight_decay=1e-3,
+        clip_norm=5.0,
+    )
+    config.train = dict(
+        num_steps=400,
+        log_every=20,
+        eval_every=100,
+        save_every=100,
+        ema_decay=0.99,
+    )
+    config.evaluate = dict(batch_size=8)
+    return quick.answer(config, arg)

@@ -1,0 +1,85 @@
+"""Train a model: `python launch.py --config=configs/streets_unet.py`.
+
+The same command resumes a run that was stopped. Fields of the config are overridden
+after it: `--config.optim.learning_rate=1e-3`. Several processes (SLURM, Kubernetes, TPU
+pods, or the three flags below) train one model together.
+
+Exit codes: 0 done; 2 a mistake in the config, the command line or the data; 3 training
+diverged; 75 trouble of the machine, try again; 130 and 143 stopped by SIGINT or SIGTERM
+with the state saved.
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from segjax.core.errors import SegjaxError, UserError
+
+CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    None,
+    "What to train, e.g. configs/streets_unet.py; ':quick' behind it "
+    "makes a run of seconds.",
+)
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run; runs/NAME_OF_THE_CONFIG if not given."
+)
+DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
+COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of process 0, when no cluster is detected."
+)
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes in all.")
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process.")
+
+
+def main(argv: list[str]) -> int:
+    """Run the job; returns the exit code."""
+    if argv[1:]:
+        raise UserError(f"{argv[1]}: is not a flag; flags begin with '--'.")
+    if CONFIG.value is None:
+        raise UserError(
+            "--config: is missing; name a file, e.g. --config=configs/streets_unet.py."
+        )
+    from segjax import run  # JAX starts here, after the flags are right
+
+    path, _, variant = config_flags.get_config_filename(FLAGS["config"]).partition(":")
+    name = pathlib.Path(path).stem + (f"_{variant}" if variant else "")
+    return run.train(
+        CONFIG.value,
+        workdir=pathlib.Path(WORKDIR.value or pathlib.Path("runs") / name),
+        cluster=(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value),
+        argv=sys.argv,
+    )
+
+
+FLAGS = flags.FLAGS
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parse the flags; a wrong flag or config override is the user's mistake."""
+    try:
+        return app.parse_flags_with_usage(argv) if "--help" in argv else FLAGS(argv)
+    except SegjaxError as error:
+        sys.exit(_report(error))
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
+        sys.exit(_report(UserError(" ".join(str(e).split()))))
+
+
+def _report(error: SegjaxError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _guarded(argv: list[str]) -> int:
+    try:
+        return main(argv)
+    except SegjaxError as error:
+        if DEBUG.value:
+            raise
+        return _report(error)
+
+
+if __name__ == "__main__":
+    app.run(_guarded, flags_parser=_parse)

@@ -1,0 +1,36 @@
+"""`--config=FILE:quick`: the same experiment in seconds, to see that it runs.
+
+The data become the embedded `streets` (all files of a real data set are left alone),
+the model is narrow and takes two steps; every other choice of the config stays.
+"""
+
+from ml_collections import ConfigDict
+
+from segjax.core.errors import UserError
+
+
+def answer(config: ConfigDict, arg: str) -> ConfigDict:
+    """The config for the part of `--config=FILE:arg` behind the colon.
+
+    Raises:
+      UserError: `arg` is neither empty nor `quick`.
+    """
+    if arg == "":
+        return config
+    if arg != "quick":
+        raise UserError(
+            f"--config=...:{arg}: no such variant. Known: quick. Write "
+            "--config=FILE:quick, or --config=FILE for the whole experiment."
+        )
+    config.data = dict(name="streets", size=(96, 128), num_train=4, num_val=3)
+    config.input.train_ops = "crop(64, 64) | flip_lr() | normalize()"
+    config.input.batch_size = 2
+    config.input.workers = 0
+    config.model.width = 4
+    config.optim.warmup_steps = 0
+    config.train.num_steps = 2
+    config.train.log_every = 1
+    config.train.eval_every = 2
+    config.train.save_every = 2
+    config.evaluate.batch_size = 2
+    return config
