@@ -1,0 +1,219 @@
+"""Picture files -> numpy arrays; the one decoder of training, evaluation and serving.
+
+The format is recognised by content, never by suffix. What comes out of an image is
+8-bit RGB:
+
+====================  ==================================================================
+stored as             rule
+====================  ==================================================================
+grey (8 bit, 1 bit)   the three channels are equal
+palette               the colours of the palette
+with alpha            alpha is dropped; the stored colour stays, also where transparent
+CMYK, YCbCr, LAB      converted by Pillow
+grey, 16 bit          divided by 257, so that 65535 becomes 255
+RGB, 16 bit           the high byte, as Pillow reads it
+float                 refused: the range is not known
+EXIF orientation      applied, so the array is as the photograph is displayed
+animation             the first frame
+====================  ==================================================================
+
+A mask keeps its stored numbers: the *indices* of a palette picture, 0 and 1 of a 1-bit
+picture, the whole range of a 16-bit one.
+"""
+
+import io
+import os
+import pathlib
+import struct
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, UInt8
+from PIL import Image
+
+from segjax.core.errors import EnvironmentFault, UserError
+
+_ORIENTATION_TAG = 0x0112
+_ORIENTATIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LOSSY = ("JPEG", "MPO")
+
+
+def read_image(
+    path: str | os.PathLike[str], where: str = ""
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture in a file as 8-bit RGB, upright.
+
+    Args:
+      path: the file.
+      where: what messages call the file; its path if empty.
+
+    Raises:
+      UserError: the file is missing, empty, truncated, no picture, or too large.
+      EnvironmentFault: the disk failed while reading.
+    """
+    return decode_image(read_bytes(path, where), where or str(path))
+
+
+def decode_image(content: bytes, where: str) -> UInt8[np.ndarray, "H W 3"]:
+    """The same for the bytes of a file, for pictures that are not on disk."""
+    image = _open(content, where)
+    turn = _ORIENTATIONS.get(_orientation(image))
+    _load(image, where)
+    if turn is not None:
+        image = image.transpose(turn)
+    if image.mode.startswith("I"):
+        return _from_16_bit(np.asarray(image), where)
+    if image.mode == "F":
+        raise UserError(
+            f"{where}: holds floating-point pixels; 8-bit and 16-bit pictures are "
+            "read. Save it as 8-bit RGB."
+        )
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return np.array(image.convert("RGB"), np.uint8)
+
+
+def read_label(
+    path: str | os.PathLike[str], where: str = "", lossy: bool = False
+) -> Int[np.ndarray, "H W"] | UInt8[np.ndarray, "H W"]:
+    """The stored numbers of a mask, uint8, uint16 or int32.
+
+    Args:
+      path: the file.
+      where: what messages call the file; its path if empty.
+      lossy: accept JPEG, whose numbers are only roughly what was drawn; right for
+        masks that are thresholded.
+
+    Raises:
+      UserError: as `read_image`, and for pictures that hold colours, not numbers.
+    """
+    where = where or str(path)
+    image = _open(read_bytes(path, where), where)
+    if image.format in _LOSSY and not lossy:
+        raise UserError(
+            f"{where}: mask is a JPEG, whose compression changes ids; PNG, TIFF and "
+            "GIF keep them. Save the masks without loss, or give a `threshold` if "
+            "they are black and white."
+        )
+    if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
+        raise UserError(
+            f"{where}: mask is a {image.mode} picture (colours), not a map of ids; "
+            "1-bit, grey and palette pictures are read. If each class has its own "
+            "colour, use the `folder` data set with by_colour=True and a colour for "
+            "each class."
+        )
+    _load(image, where)
+    if image.mode == "1":
+        return np.array(image, np.uint8)
+    if image.mode in ("L", "P"):
+        return np.array(image)
+    return np.array(image).astype(np.int32 if image.mode == "I" else np.uint16)
+
+
+def read_colour_label(
+    path: str | os.PathLike[str], where: str = ""
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A mask that codes classes as colours, as stored: no turning, no loss allowed."""
+    where = where or str(path)
+    image = _open(read_bytes(path, where), where)
+    if image.format in _LOSSY:
+        raise UserError(
+            f"{where}: mask is a JPEG, whose compression changes colours; save it "
+            "as PNG."
+        )
+    _load(image, where)
+    return np.array(image.convert("RGB"), np.uint8)
+
+
+def read_size(
+    path: str | os.PathLike[str], where: str = ""
+) -> tuple[tuple[int, int], int]:
+    """`((height, width), orientation)` from the head of a file, without its pixels.
+
+    The size is that of the upright picture; `orientation` is EXIF's 1..8, 1 = as stored.
+    """
+    image = _open(read_bytes(path, where), where or str(path))
+    orientation = _orientation(image)
+    width, height = image.size
+    return ((width, height) if orientation >= 5 else (height, width)), orientation
+
+
+def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """A mask `(H, W)` stored as its photograph is, turned by the photograph's EXIF."""
+    if orientation not in _ORIENTATIONS:
+        return array
+    return np.array(Image.fromarray(array).transpose(_ORIENTATIONS[orientation]))
+
+
+def read_bytes(path: str | os.PathLike[str], where: str = "") -> bytes:
+    """The bytes of a regular file; messages as in `read_image`."""
+    where = where or str(path)
+    try:
+        if not os.path.isfile(path):  # a pipe would block for ever
+            what = "is not a file" if os.path.exists(path) else "no such file"
+            raise UserError(f"{where}: {what}; give a picture file.")
+        content = pathlib.Path(path).read_bytes()
+    except PermissionError:
+        raise UserError(
+            f"{where}: may not be read; check the permissions of the file and its "
+            "folders."
+        ) from None
+    except OSError as error:
+        raise EnvironmentFault(f"{where}: reading failed ({error}).") from error
+    if not content:
+        raise UserError(f"{where}: is empty (0 bytes); copy the file again.")
+    return content
+
+
+def _open(content: bytes, where: str) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(content))
+    except Image.DecompressionBombError as error:
+        raise UserError(
+            f"{where}: {error} The limit guards memory; scale the picture down."
+        ) from None
+    except Exception:  # what a damaged file raises depends on the format
+        raise UserError(
+            f"{where}: is not a picture that can be read ({len(content)} bytes, "
+            f"starting {content[:8]!r}); PNG, JPEG, TIFF, GIF, WebP, BMP and PNM are."
+        ) from None
+    if not all(image.size):
+        raise UserError(f"{where}: has no pixels (size {image.size}).")
+    return image
+
+
+def _load(image: Image.Image, where: str) -> None:
+    try:
+        image.load()
+    except Exception as error:  # what a damaged file raises depends on the format
+        raise UserError(
+            f"{where}: is damaged ({error}); copy the file again or leave it out."
+        ) from None
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's 1..8; 1 where there is none or it is nonsense."""
+    try:
+        value: Any = image.getexif().get(_ORIENTATION_TAG, 1)
+    except (OSError, SyntaxError, ValueError, KeyError, struct.error):
+        return 1
+    return value if value in _ORIENTATIONS else 1
+
+
+def _from_16_bit(grey: np.ndarray, where: str) -> UInt8[np.ndarray, "H W 3"]:
+    low, high = int(grey.min()), int(grey.max())
+    if low < 0 or high > 65535:
+        raise UserError(
+            f"{where}: holds grey values from {low} to {high}; 0 to 65535 are read. "
+            "Save it as 8-bit RGB."
+        )
+    eight = np.round(grey.astype(np.float32) / 257).astype(np.uint8)
+    return np.repeat(eight[..., None], 3, axis=2)

@@ -1,0 +1,240 @@
+"""Batches for training and examples for evaluation, read ahead by threads or processes.
+
+The training batch at step `s` is a pure function of (seed, s): not of the number of
+threads, worker processes or hosts, nor of where a run was resumed. So a checkpoint holds
+no state of the data: `start_step` says it all, in constant time.
+"""
+
+import dataclasses
+import hashlib
+import signal
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+import grain
+import numpy as np
+from absl import flags
+
+from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
+from segjax.core.keys import IMAGE, INDEX, LABEL
+from segjax.data.ops import is_random
+from segjax.data.source import Source
+
+
+def train_batches(
+    source: Source,
+    ops: Sequence[Any],
+    *,
+    seed: int,
+    batch_size: int,
+    start_step: int = 0,
+    process_index: int = 0,
+    process_count: int = 1,
+    workers: int = 0,
+    threads: int = 4,
+    prefetch: int = 8,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Endless batches: the source shuffled anew each epoch, each example augmented anew.
+
+    Args:
+      source: the split to train on.
+      ops: host ops, in order; must end in one size for all.
+      seed: of the order and of the augmentation; adding an op leaves the order as it is.
+      batch_size: `B` over all hosts.
+      start_step: the first step; `n` skips `n` global batches at no cost.
+      process_index: which of the `process_count` hosts this is; host `p` gets the
+        examples `p, p + process_count, ...` of the global batch.
+      process_count: how many hosts share each batch.
+      workers: processes that decode and augment; 0 for threads alone.
+      threads: threads in this process, or in each worker.
+      prefetch: batches to read ahead, in this process or in each worker; at least one
+        a thread.
+
+    Returns:
+      An iterator with `close()` over `{image: (b, H, W, 3) uint8, label: (b, H, W)
+      uint8, index: (b,) int64}` where `b = batch_size / process_count`.
+
+    Raises:
+      UserError: on a bad argument, at once; later on a bad example, naming it and the op.
+      EnvironmentFault: (from the iterator) a worker process died or a disk failed.
+    """
+    problems = []
+    if len(source) == 0:
+        problems.append(f"{source!r}: is empty; training needs an example.")
+    if batch_size < 1 or batch_size % process_count:
+        problems.append(
+            f"config.train.batch_size={batch_size}: must be a positive multiple of the "
+            f"{process_count} processes. Use {-(-batch_size // process_count)} x "
+            f"{process_count}."
+        )
+    if problems:
+        raise UserError(problems)
+    data = grain.MapDataset.source(_Reader(source))
+    data = data.shuffle(seed=_derived(seed, "shuffle") % 2**32).repeat(None)
+    for place, op in enumerate(ops):
+        step = _Step(op, source)
+        if is_random(op):
+            data = data.random_map(step.random_map, seed=_derived(seed, f"op{place}"))
+        else:
+            data = data.map(step.map)
+    # Only here, after the random ops: they are keyed on the place in the global order.
+    data = data[process_index::process_count]
+    data = data.batch(batch_size // process_count, drop_remainder=True, batch_fn=_stack)
+    data = data[start_step:]
+    stream = data.to_iter_dataset(grain.ReadOptions(threads, max(threads, prefetch)))
+    if workers:
+        if not flags.FLAGS.is_parsed():  # grain reads them when it starts workers
+            flags.FLAGS.mark_as_parsed()
+        stream = stream.mp_prefetch(
+            grain.MultiprocessingOptions(workers, per_worker_buffer_size=2),
+            worker_init_fn=_init_worker,
+        )
+    cv2.setNumThreads(0)  # one example a thread; more would fight for the cores
+    return _read(stream)
+
+
+def examples(
+    source: Source,
+    ops: Sequence[Any] = (),
+    *,
+    start: int = 0,
+    step: int = 1,
+    threads: int = 4,
+    prefetch: int = 8,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Each example once and in order, for evaluation; `close()` ends it early.
+
+    The ops are applied to the image alone: the label keeps its own size, since scores
+    are computed where the labels are.
+
+    Args:
+      source: the split to evaluate on.
+      ops: fixed host ops.
+      start: the first example, for host `start` of `step`.
+      step: every how many examples.
+      threads: threads that decode.
+      prefetch: examples to read ahead.
+
+    Returns:
+      An iterator over `{image: (h, w, 3) uint8, label: (H, W) uint8, index: int64}`.
+
+    Raises:
+      UserError: an op is random; or (from the iterator) an example is bad.
+    """
+    if random := [op for op in ops if is_random(op)]:
+        raise UserError(
+            f"config.eval.ops: {random[0]} is random; evaluation takes fixed ops such "
+            "as resize, rescale and pad. Leave it out."
+        )
+    data = grain.MapDataset.source(_Reader(source))[start::step]
+    for op in ops:
+        data = data.map(_Step(op, source).map_image)
+    cv2.setNumThreads(0)
+    return _read(
+        data.to_iter_dataset(grain.ReadOptions(threads, max(threads, prefetch)))
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """A source as grain reads it: errors name the example."""
+
+    source: Source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        try:
+            example = self.source[int(i)]
+        except Exception as error:
+            raise _explained(error, self.source, int(i), "") from error
+        return {**example, INDEX: np.int64(i)}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """One op; errors name the example and the op."""
+
+    op: Any
+    source: Source
+
+    def map(self, example: dict[str, Any]) -> dict[str, Any]:
+        return self._guarded(example, self.op.map, example)
+
+    def random_map(
+        self, example: dict[str, Any], rng: np.random.Generator
+    ) -> dict[str, Any]:
+        return self._guarded(example, self.op.random_map, example, rng)
+
+    def map_image(self, example: dict[str, Any]) -> dict[str, Any]:
+        alone = {k: v for k, v in example.items() if k != LABEL}
+        return {**example, **self._guarded(example, self.op.map, alone)}
+
+    def _guarded(self, example, function, *args):
+        try:
+            return function(*args)
+        except Exception as error:
+            index = int(example[INDEX])
+            raise _explained(error, self.source, index, f": {self.op}") from error
+
+
+def _explained(error: Exception, source: Source, i: int, op: str) -> SegjaxError:
+    """The same error with the name of the example, of a kind that has an exit code."""
+    at = f"{source!r}: example {source.name(i)}{op}"
+    if isinstance(error, UserError):
+        return UserError([f"{at}: {problem}" for problem in error.problems])
+    kind = (
+        EnvironmentFault if isinstance(error, (OSError, MemoryError)) else SegjaxError
+    )
+    return kind(f"{at}: {type(error).__name__}: {error}")
+
+
+def _stack(batch: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    sizes = sorted({e[k].shape[:2] for e in batch for k in (IMAGE, LABEL)})
+    if len(sizes) > 1:
+        shown = ", ".join(f"{h}x{w}" for h, w in sizes[:4])
+        raise UserError(
+            f"config.data.ops: leave images of different sizes in one batch ({shown}); "
+            "all must be equal. End with crop(height, width) or resize(height, width)."
+        )
+    return {
+        IMAGE: np.stack([e[IMAGE] for e in batch]),
+        LABEL: np.stack([e[LABEL] for e in batch]),
+        INDEX: np.array([e[INDEX] for e in batch], np.int64),
+    }
+
+
+def _read(stream: grain.IterDataset) -> Iterator[dict[str, np.ndarray]]:
+    iterator = iter(stream)
+    try:
+        while True:
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if "terminated unexpectedly" not in str(error):
+                    raise
+                raise EnvironmentFault(
+                    f"config.data.workers: a data worker process died ({error}) "
+                    "Exit code -9 is often a lack of memory: use fewer workers."
+                ) from error
+            yield item
+    finally:
+        iterator.close()
+
+
+def _derived(seed: int, what: str) -> int:
+    """A seed of 63 bits for one use; near seeds and uses give unrelated ones."""
+    digest = hashlib.sha256(f"{seed}/{what}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _init_worker(index: int, count: int) -> None:
+    """In a worker: leave Ctrl-C and the end of a job to the process that saves."""
+    del index, count
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    cv2.setNumThreads(0)

@@ -1,0 +1,185 @@
+"""Where examples come from: the interface of a data set's split, and files in pairs."""
+
+import concurrent.futures
+import dataclasses
+import functools
+import hashlib
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+
+from segjax.core.errors import UserError
+from segjax.core.info import DatasetInfo
+from segjax.core.keys import IMAGE, INDEX, LABEL
+from segjax.data import decode, labels
+
+
+@runtime_checkable
+class Source(Protocol):
+    """One split of a data set: a sequence of examples that can be pickled."""
+
+    info: DatasetInfo
+
+    def __len__(self) -> int:
+        """How many examples there are."""
+        ...
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        """Example `i`: image `(H, W, 3)` uint8 RGB, label `(H, W)` uint8, index `i`."""
+        ...
+
+    def name(self, i: int) -> str:
+        """A stable name of example `i`, such as `0001TP_006690`."""
+        ...
+
+    def fingerprint(self) -> str:
+        """sha256 in hex over everything that the examples are made from."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedFiles:
+    """Image and mask files in pairs; decodes an example each time it is asked for.
+
+    Attributes:
+      info: class table and provenance.
+      split: name of the split.
+      root: folder that all paths in messages and in the fingerprint are relative to.
+      pairs: `(name, image path, mask path)`, in the order of the examples.
+      rule: what the numbers in the masks mean.
+      mask_orientation: how masks of photographs with an EXIF orientation lie:
+        `"displayed"` as a viewer shows the photograph, `"stored"` as its pixels lie in
+        the file.
+    """
+
+    info: DatasetInfo
+    split: str
+    root: str
+    pairs: tuple[tuple[str, str, str], ...]
+    rule: labels.LabelMap
+    mask_orientation: str = "displayed"
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        """Example `i`.
+
+        Raises:
+          UserError: a file cannot be read, the mask holds an undeclared number, or
+            the sizes of image and mask differ.
+        """
+        path = self.pairs[i][1]
+        image = decode.read_image(path, self.where(path))
+        label = self.label(i)
+        if image.shape[:2] != label.shape:
+            raise UserError(size_mismatch(self, i, image.shape[:2], label.shape))
+        return {IMAGE: image, LABEL: label, INDEX: np.int64(i)}
+
+    def label(self, i: int) -> UInt8[np.ndarray, "H W"]:
+        """The mask of example `i` alone, for passes that need no images."""
+        _, image_path, path = self.pairs[i]
+        label = labels.read(path, self.rule, self.where(path))
+        if self.mask_orientation == "stored":
+            _, orientation = decode.read_size(image_path, self.where(image_path))
+            label = decode.turn_upright(label, orientation)
+        return label
+
+    def name(self, i: int) -> str:
+        """The name that the image and the mask file share."""
+        return self.pairs[i][0]
+
+    def where(self, path: str) -> str:
+        """A path as messages show it: relative to the root."""
+        return os.path.relpath(path, self.root)
+
+    def fingerprint(self) -> str:
+        """sha256 over the class table, the mask rule and each file's path and content.
+
+        Neither the order of a folder's listing nor times of files change it. The hashes
+        of single files are remembered while their size and time stay.
+        """
+        digest = hashlib.sha256()
+        digest.update(repr((self.info.class_names, self.rule)).encode())
+        digest.update(repr((self.split, self.mask_orientation)).encode())
+        paths = sorted({path for _, *both in self.pairs for path in both})
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for path, content in zip(paths, pool.map(content_hash, paths), strict=True):
+                digest.update(f"{self.where(path)}\0{content}\n".encode())
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        return f"{self.info.name} {self.split}: {len(self)} examples"
+
+
+def size_mismatch(
+    source: PairedFiles, i: int, image: Sequence[int], label: Sequence[int]
+) -> str:
+    """The message for a pair whose sizes `(height, width)` differ."""
+    _, image_path, label_path = source.pairs[i]
+    return (
+        f"{source.where(label_path)}: mask is {label[0]}x{label[1]} and its image "
+        f"{source.where(image_path)} is {image[0]}x{image[1]} (height x width); they "
+        "must be equal. Correct the pair or leave it out."
+    )
+
+
+def content_hash(path: str) -> str:
+    """sha256 in hex of a file; remembered while its size and time stay the same."""
+    try:
+        stat = os.stat(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+    return _content_hash(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _content_hash(path: str, size: int, mtime_ns: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_root(root: str, info: DatasetInfo, tree: str) -> pathlib.Path:
+    """`root` as a path, with `~` expanded.
+
+    Args:
+      root: the folder that the config names.
+      info: where the data is from, for the message.
+      tree: a small drawing of how the files must lie.
+
+    Raises:
+      UserError: there is no such folder; says where the data is from, how it must lie,
+        and which config runs without it.
+    """
+    path = pathlib.Path(root).expanduser()
+    if path.is_dir():
+        return path
+    origin = f"Get {info.name} from {info.homepage}. " if info.homepage else ""
+    raise UserError(
+        f"config.data.root={root!r}: no such folder. {origin}"
+        f"The files must lie so:\n{tree.rstrip()}\n"
+        "To run without any data: --config=configs/streets_unet.py"
+    )
+
+
+def bad_split(info: DatasetInfo, split: str, known: Sequence[str]) -> UserError:
+    """The error for a split that a data set does not have."""
+    return UserError(
+        f"config.data: {info.name} has no split {split!r}. Known: {', '.join(known)}."
+    )
+
+
+def missing_files(info: DatasetInfo, split: str, problems: list[str]) -> None:
+    """Raise one `UserError` over the files of a split that have no partner, if any."""
+    if not problems:
+        return
+    shown = problems[:20]
+    if len(problems) > len(shown):
+        shown = [*shown, f"... and {len(problems) - len(shown)} more files."]
+    raise UserError(
+        [f"{info.name} {split}: {len(problems)} files do not pair:", *shown]
+    )
