@@ -41,6 +41,9 @@ class Table(Mapping[str, Callable]):
             raise UserError(unknown(self.kind, name, self._entries))
         return self._entries[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries  # Mapping's own asks __getitem__ for a KeyError
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
