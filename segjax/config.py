@@ -1,0 +1,268 @@
+"""The config: its sections, what may stand in them, and all that is wrong with one.
+
+Each section is the keyword arguments of one function or dataclass, so a signature is the
+schema, its docstring the documentation and its defaults the only defaults:
+
+==========  ================================================================
+section     keyword arguments of
+==========  ================================================================
+`data`      the data set that `name` says, plus `train_split`, `val_split`
+`input`     `Input`
+`model`     the model that `name` says
+`loss`      one subsection a term: the loss of that name, plus `weight`
+`optim`     `optim.make`
+`train`     `Train`
+`evaluate`  `Evaluate`
+==========  ================================================================
+
+`seed`, `task` (`multiclass` or `binary`) and `init_from` stand at the top.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from segjax import losses, optim
+from segjax.core import opstring
+from segjax.core.errors import UserError, raise_problems
+from segjax.core.tables import signature_problems, unknown
+from segjax.data import ops
+from segjax.data.datasets import DATASETS
+from segjax.metrics.scores import CONVENTIONS
+from segjax.models import MODELS
+
+TASKS = ("binary", "multiclass")
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """How files become batches.
+
+    Attributes:
+      train_ops: op string of training, from the file to the network.
+      eval_ops: op string of evaluation and prediction, on the image alone.
+      batch_size: examples a step, over all devices and processes.
+      workers: worker processes of the loader; 0 decodes in threads of this process.
+      threads: threads a process.
+    """
+
+    train_ops: str
+    eval_ops: str = "normalize()"
+    batch_size: int = 8
+    workers: int = 0
+    threads: int = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """How long to train and what to keep; durations in steps.
+
+    Attributes:
+      num_steps: length of the run.
+      log_every: steps a log line.
+      eval_every: steps between evaluations of the validation split.
+      save_every: steps between checkpoints; each evaluation saves too.
+      keep: newest checkpoints kept; the best one is kept apart.
+      ema_decay: decay of the averaged weights that evaluation uses; 0 for none.
+      max_skipped_steps: non-finite updates in a row that end the run.
+    """
+
+    num_steps: int
+    log_every: int = 20
+    eval_every: int = 500
+    save_every: int = 500
+    keep: int = 2
+    ema_decay: float = 0.0
+    max_skipped_steps: int = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """How a split is scored.
+
+    Attributes:
+      batch_size: images a step, rounded up to the devices of a process.
+      convention: what mean scores do with absent classes; see `metrics.scores`.
+      threshold: of the foreground probability; task `binary` only.
+      pictures: rows in each picture of examples.
+    """
+
+    batch_size: int = 8
+    convention: str = "union"
+    threshold: float = 0.5
+    pictures: int = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A checked config: plain values and parsed parts, no ConfigDict below here."""
+
+    plain: dict[str, Any]
+    seed: int
+    task: str
+    data: dict[str, Any]
+    train_split: str
+    val_split: str
+    input: Input
+    model: dict[str, Any]
+    loss: dict[str, Any]
+    optim: dict[str, Any]
+    train: Train
+    evaluate: Evaluate
+    init_from: str | None
+
+    @property
+    def train_ops(self) -> tuple[tuple, ops.Normalize]:
+        """Ops of training on the host, and the normalisation on the device."""
+        return _ops(self.input.train_ops, "config.input.train_ops")
+
+    @property
+    def eval_ops(self) -> tuple[tuple, ops.Normalize]:
+        """Ops of evaluation on the host, and the normalisation on the device."""
+        return _ops(self.input.eval_ops, "config.input.eval_ops")
+
+
+REQUIRED = ("data", "input", "model", "loss", "optim", "train")
+OPTIONAL = ("evaluate", "init_from", "seed", "task")
+
+
+def resolve(config: Mapping[str, Any]) -> Config:
+    """The checked config.
+
+    Raises:
+      UserError: with every problem that can be known before files and devices.
+    """
+    plain = _tuples(config.to_dict() if hasattr(config, "to_dict") else config)
+    raise_problems(problems(plain))
+    data = dict(plain["data"])
+    return Config(
+        plain=plain,
+        seed=plain.get("seed", 0),
+        task=plain.get("task", "multiclass"),
+        train_split=data.pop("train_split", "train"),
+        val_split=data.pop("val_split", "val"),
+        data=data,
+        input=Input(**plain["input"]),
+        model=plain["model"],
+        loss=plain["loss"],
+        optim=plain["optim"],
+        train=Train(**plain["train"]),
+        evaluate=Evaluate(**plain.get("evaluate", {})),
+        init_from=plain.get("init_from"),
+    )
+
+
+def problems(plain: Mapping[str, Any]) -> list[str]:
+    """Everything wrong with a plain config, as messages; empty if nothing is."""
+    known = (*REQUIRED, *OPTIONAL)
+    found = [
+        unknown("section", k, known, f"config.{k}") for k in plain if k not in known
+    ]
+    found += [f"config.{k}: is missing. Add it." for k in REQUIRED if k not in plain]
+    found += [
+        f"config.{k}={plain[k]!r}: is no section; write dict(...)."
+        for k in (*REQUIRED, "evaluate")
+        if k in plain and not isinstance(plain[k], Mapping)
+    ]
+    if found:
+        return found
+    task = plain.get("task", "multiclass")
+    if task not in TASKS:
+        found.append(unknown("task", task, TASKS, f"config.task={task!r}"))
+    if type(plain.get("seed", 0)) is not int or plain.get("seed", 0) < 0:
+        found.append(f"config.seed={plain['seed']!r}: must be an integer from 0 up.")
+    found += _named(DATASETS, plain["data"], "config.data", ("train_split", "val_split"))
+    found += _named(MODELS, plain["model"], "config.model")
+    found += losses.problems(plain["loss"], task, "config.loss")
+    found += optim.problems(
+        {"num_steps": 1, **plain["optim"]}, "config.optim"
+    )
+    for name, section in (("input", Input), ("train", Train), ("evaluate", Evaluate)):
+        values = plain.get(name, {})
+        here = signature_problems(f"config.{name}", section, values)
+        found += here or _out_of_range(name, section(**values))
+    return found or _crossed(plain)
+
+
+def _named(table, section, where: str, also: tuple[str, ...] = ()) -> list[str]:
+    """Problems of a section whose `name` picks a table's entry."""
+    if "name" not in section:
+        return [f"{where}.name: is missing. Known: {', '.join(table)}."]
+    kwargs = {k: v for k, v in section.items() if k not in ("name", *also)}
+    return table.problems(where, section["name"], kwargs)
+
+
+def _out_of_range(name: str, section: Any) -> list[str]:
+    found = []
+    for field in dataclasses.fields(section):
+        where = f"config.{name}.{field.name}"
+        value = getattr(section, field.name)
+        low = 0 if field.name in ("workers", "pictures") else 1
+        if field.type is int and value < low:
+            found.append(f"{where}={value}: is too small; {low} or more is allowed.")
+        if field.name == "ema_decay" and not 0 <= value < 1:
+            found.append(f"{where}={value}: must be from 0 up and below 1.")
+        if field.name == "threshold" and not 0 < value < 1:
+            found.append(f"{where}={value}: must be above 0 and below 1.")
+        if field.name == "convention" and value not in CONVENTIONS:
+            found.append(unknown(field.name, value, CONVENTIONS, f"{where}={value!r}"))
+        if field.name.endswith("_ops"):
+            try:
+                _ops(value, where)
+            except UserError as error:
+                found += error.problems
+    return found
+
+
+def _crossed(plain: Mapping[str, Any]) -> list[str]:
+    """Contradictions between sections, each of them right by itself."""
+    train_host, train_norm = _ops(plain["input"]["train_ops"], "config.input.train_ops")
+    eval_ops = Input(**plain["input"]).eval_ops
+    eval_host, eval_norm = _ops(eval_ops, "config.input.eval_ops")
+    found = []
+    if train_norm != eval_norm:
+        found.append(
+            f"config.input.eval_ops: has {eval_norm} and config.input.train_ops "
+            f"{train_norm}; the network must see the same numbers. Make them equal."
+        )
+    found += [
+        f"config.input.eval_ops: {op} is random; evaluation takes fixed ops alone. "
+        "Remove it."
+        for op in eval_host
+        if hasattr(op, "random_map")
+    ]
+    stride = make_model(plain["model"], num_outputs=1).stride
+    sized = [op for op in train_host if hasattr(op, "height") and hasattr(op, "width")]
+    if sized and (sized[-1].height % stride or sized[-1].width % stride):
+        height, width = sized[-1].height, sized[-1].width
+        near = [max(1, round(n / stride)) * stride for n in (height, width)]
+        found.append(
+            f"config.input.train_ops: makes {height}x{width} and config.model takes "
+            f"sides that divide by {stride}. Use {near[0]}x{near[1]}."
+        )
+    warmup = plain["optim"].get("warmup_steps", 0)
+    if warmup >= plain["train"]["num_steps"]:
+        found.append(
+            f"config.optim.warmup_steps={warmup}: is not below "
+            f"config.train.num_steps={plain['train']['num_steps']}. Shorten it."
+        )
+    return found
+
+
+def make_model(section: Mapping[str, Any], num_outputs: int):
+    """The model that the config's `model` section names."""
+    kwargs = {k: v for k, v in section.items() if k != "name"}
+    return MODELS[section["name"]](num_outputs=num_outputs, **kwargs)
+
+
+def _ops(text: str, where: str) -> tuple[tuple, ops.Normalize]:
+    return ops.split(opstring.parse(text, ops.OPS, where), where)
+
+
+def _tuples(value: Any) -> Any:
+    """Nested dicts with tuples for lists, as JSON knows lists alone."""
+    if isinstance(value, Mapping):
+        return {k: _tuples(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(_tuples(v) for v in value)
+    return value

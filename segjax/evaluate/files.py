@@ -1,0 +1,117 @@
+"""The files of an evaluation: scores and counts, rows of images, pictures."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segjax.core.info import DatasetInfo
+from segjax.core.keys import IMAGE, LABEL
+from segjax.data.source import Source
+from segjax.evaluate.split import Evaluation
+from segjax.metrics import scores
+from segjax.predict.whole import PredictFn
+from segjax.report import panel, plots
+from segjax.report.files import plain, write_json, write_text
+
+
+def write_scores(
+    folder: Path, evaluation: Evaluation, source: Source, info: DatasetInfo
+) -> None:
+    """`SPLIT.json` (scores and counts) and `SPLIT_images.jsonl` (a line an image)."""
+    counts = evaluation.counts
+    per_class = {
+        "iou": scores.iou(counts),
+        "dice": scores.dice(counts),
+        "precision": scores.precision(counts),
+        "recall": scores.recall(counts),
+    }
+    share = counts.sum(1) / max(1, counts.sum())
+    write_json(
+        folder / f"{evaluation.split}.json",
+        {
+            "split": evaluation.split,
+            "step": evaluation.step,
+            "num_images": len(evaluation.per_image),
+            "convention": evaluation.convention,
+            "convention_sentence": scores.CONVENTIONS[evaluation.convention],
+            "summary": evaluation.summary(),
+            "classes": [
+                {
+                    "name": name,
+                    "share": share[k],
+                    **{score: values[k] for score, values in per_class.items()},
+                }
+                for k, name in enumerate(info.class_names)
+            ],
+            "counts": counts,
+        },
+    )
+    lines = [
+        json.dumps(
+            plain(
+                {
+                    "name": source.name(i),
+                    "index": i,
+                    "miou": miou,
+                    "pixel_accuracy": np.trace(c) / c.sum() if c.sum() else np.nan,
+                    "counts": c,
+                }
+            )
+        )
+        for i, (c, miou) in enumerate(
+            zip(evaluation.per_image, evaluation.image_miou(), strict=True)
+        )
+    ]
+    write_text(folder / f"{evaluation.split}_images.jsonl", "\n".join(lines) + "\n")
+
+
+def draw(
+    folder: Path,
+    evaluation: Evaluation,
+    source: Source,
+    info: DatasetInfo,
+    *,
+    predict: PredictFn,
+    variables: Any,
+    host_ops: Sequence[Any],
+    rows: int,
+) -> None:
+    """Pictures of an evaluation: `panel`, `best`, `worst`, `confusion`, `classes`.
+
+    Images are predicted again, on this process alone; `rows` of them a picture.
+    """
+    miou = evaluation.image_miou()
+    ranked = np.argsort(np.nan_to_num(miou, nan=2.0), kind="stable")
+    ranked = ranked[np.isfinite(miou[ranked])]
+    rows = min(rows, len(source))
+    spread = np.linspace(0, len(source) - 1, rows).round().astype(int)
+    chosen = {
+        "panel": spread,
+        "worst": ranked[:rows],
+        "best": ranked[::-1][:rows],
+    }
+    wanted = sorted({int(i) for indices in chosen.values() for i in indices})
+    examples = [_fitted(source[i], host_ops) for i in wanted]
+    found = {p.index: p.ids for p in predict(variables, examples)}
+    for name, indices in chosen.items():
+        if len(indices):
+            table = [_row(source, int(i), found, miou) for i in indices]
+            panel.panel(table, info, folder / f"{name}.png")
+    plots.confusion_matrix(evaluation.counts, info, folder / "confusion.png")
+    plots.class_bars(scores.iou(evaluation.counts), info, folder / "classes.png")
+
+
+def _fitted(example: dict[str, np.ndarray], host_ops) -> dict[str, np.ndarray]:
+    """The example with the evaluation ops applied to its image alone."""
+    label = example[LABEL]
+    for op in host_ops:
+        example = op.map(example)
+    return {**example, LABEL: label}
+
+
+def _row(source: Source, i: int, ids, miou) -> panel.Row:
+    example = source[i]
+    return panel.Row(source.name(i), example[IMAGE], example[LABEL], ids[i], miou[i])
