@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from segjax.core.errors import raise_problems
-from segjax.core.tables import Table, unknown
+from segjax.core.tables import Table, parameters, unknown
 from segjax.losses import weights
 from segjax.losses.lovasz import lovasz
 from segjax.losses.masking import Task
@@ -107,7 +107,12 @@ def problems(
                 f"{at}={kwargs!r}: is not a mapping; write its options in {{}}."
             )
             continue
-        options = {k: v for k, v in kwargs.items() if k != "weight"}
+        known = {"weight", *parameters(LOSSES[name], LOSSES.given)}
+        found += [
+            unknown("option", key, known, f"{at}.{key}")
+            for key in kwargs.keys() - known
+        ]
+        options = {k: v for k, v in kwargs.items() if k in known - {"weight"}}
         found += LOSSES.problems(at, name, options)
         found += _range_problems(at, kwargs)
         found += _class_weight_problems(

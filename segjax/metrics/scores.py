@@ -1,0 +1,251 @@
+"""Scores: pure functions of confusion counts, in float64 on the host.
+
+Per class, from `TP`, `FP` and `FN` of the class:
+
+=========  ========================  ==============================
+score      formula                   undefined (NaN) where
+=========  ========================  ==============================
+iou        TP / (TP + FP + FN)       neither true nor predicted
+dice       2 TP / (2 TP + FP + FN)   neither true nor predicted
+precision  TP / (TP + FP)            never predicted
+recall     TP / (TP + FN)            never true
+=========  ========================  ==============================
+
+A mean over classes needs a rule for absent classes, and systems differ: the same counts
+can give a mean IoU of 0.44 and of 0.87. `CONVENTIONS` names the rules; a mean is to be
+printed with its rule's sentence. For a binary task, the foreground is class 1.
+"""
+
+import dataclasses
+import functools
+import operator
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float64, Integer
+
+from segjax.core.errors import UserError
+from segjax.core.tables import unknown
+
+Counts = Integer[np.ndarray, "*N K P"]
+"""Confusion counts with any leading axes; `P` is `K` or `K + 1` (see `confusion`)."""
+
+PerClass = Float64[np.ndarray, "*N K"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Convention:
+    """A rule for means over classes.
+
+    Attributes:
+      sentence: the rule in words, to be printed beside the number.
+      over: the classes averaged: with true pixels; with true or predicted pixels; all.
+      absent_iou: IoU of a class neither true nor predicted, where it is averaged.
+      absent_other: its Dice, precision and recall.
+      other_is_missed: whether a pixel predicted as none of the classes is a false
+        negative; else such pixels are dropped.
+    """
+
+    sentence: str
+    over: Literal["truth", "union", "all"]
+    absent_iou: float = np.nan
+    absent_other: float = np.nan
+    other_is_missed: bool = True
+
+    @property
+    def strict(self) -> bool:
+        """Whether what is undefined makes the mean undefined."""
+        return self.over == "all" and np.isnan(self.absent_iou)
+
+
+CONVENTIONS = {
+    "union": Convention(
+        "mean over classes that are true or predicted somewhere (as mmsegmentation, "
+        "scenic, Keras)",
+        over="union",
+    ),
+    "truth": Convention(
+        "mean over classes that are true somewhere (as detectron2)",
+        over="truth",
+        other_is_missed=False,
+    ),
+    "absent_is_one": Convention(
+        "mean over all classes; an absent class has IoU 1 and Dice 0 (as PaddleSeg)",
+        over="all",
+        absent_iou=1.0,
+        absent_other=0.0,
+    ),
+    "absent_is_zero": Convention(
+        "mean over all classes; an absent class scores 0 (as segmentation_models_pytorch, "
+        "macro)",
+        over="all",
+        absent_iou=0.0,
+        absent_other=0.0,
+    ),
+    "strict": Convention(
+        "mean over all classes; not a number if one is absent (as torchvision)",
+        over="all",
+    ),
+    "cityscapes": Convention(
+        "mean over classes that are true or predicted somewhere; a valid pixel "
+        "predicted as an ignored class is a false negative (as cityscapesScripts)",
+        over="union",
+    ),
+}
+
+
+def iou(counts: Counts) -> PerClass:
+    """Intersection over union (Jaccard) of each class, in 0..1 or NaN."""
+    hits, true, predicted = _sums(counts)
+    return _divide(hits, true + predicted - hits)
+
+
+def dice(counts: Counts) -> PerClass:
+    """Dice (F1) of each class, in 0..1 or NaN."""
+    hits, true, predicted = _sums(counts)
+    return _divide(2 * hits, true + predicted)
+
+
+def precision(counts: Counts) -> PerClass:
+    """Share of the pixels predicted as a class that are of it, in 0..1 or NaN."""
+    hits, _, predicted = _sums(counts)
+    return _divide(hits, predicted)
+
+
+def recall(counts: Counts) -> PerClass:
+    """Share of the pixels of a class that were found, in 0..1 or NaN."""
+    hits, true, _ = _sums(counts)
+    return _divide(hits, true)
+
+
+def miou(counts: Counts, convention: str = "union") -> float:
+    """Mean IoU over the classes that the convention counts."""
+    return mean(iou, counts, convention)
+
+
+def mean_dice(counts: Counts, convention: str = "union") -> float:
+    """Mean Dice over the classes that the convention counts."""
+    return mean(dice, counts, convention)
+
+
+def mean_precision(counts: Counts, convention: str = "union") -> float:
+    """Mean precision; a class that is true but never predicted scores 0."""
+    return mean(precision, counts, convention)
+
+
+def mean_recall(counts: Counts, convention: str = "union") -> float:
+    """Mean recall; a class that is predicted but never true scores 0."""
+    return mean(recall, counts, convention)
+
+
+def pixel_accuracy(counts: Counts, convention: str = "union") -> float:
+    """Share of valid pixels whose class is right."""
+    counts = _columns(counts, find(convention))
+    return float(_divide(_sums(counts)[0].sum(), counts.sum()))
+
+
+def class_accuracy(counts: Counts, convention: str = "union") -> float:
+    """Mean recall over the classes that are true somewhere, whatever the convention."""
+    each = recall(_columns(counts, find(convention)))
+    return _average(each[~np.isnan(each)])
+
+
+def frequency_weighted_iou(counts: Counts, convention: str = "union") -> float:
+    """Mean IoU, each class weighted by its share of true pixels."""
+    counts = _columns(counts, find(convention))
+    share = _divide(_sums(counts)[1], counts.sum())
+    return float(np.sum(share * np.nan_to_num(iou(counts)))) if counts.any() else np.nan
+
+
+METRICS: dict[str, Callable[..., float]] = {
+    "miou": miou,
+    "pixel_accuracy": pixel_accuracy,
+    "class_accuracy": class_accuracy,
+    "mean_dice": mean_dice,
+    "mean_precision": mean_precision,
+    "mean_recall": mean_recall,
+    "frequency_weighted_iou": frequency_weighted_iou,
+}
+"""Name -> function of one `(K, P)` matrix and a convention, giving one number."""
+
+
+def summary(
+    counts: Integer[np.ndarray, "K P"], convention: str = "union"
+) -> dict[str, float]:
+    """Every score of `METRICS`, by name; in 0..1, or NaN where there is no pixel.
+
+    Raises:
+      UserError: `convention` is not a name of `CONVENTIONS`.
+    """
+    return {name: metric(counts, convention) for name, metric in METRICS.items()}
+
+
+def mean(
+    score: Callable[[np.ndarray], np.ndarray],
+    counts: Integer[np.ndarray, "K P"],
+    convention: str = "union",
+) -> float:
+    """Mean over classes of a per-class `score`, by the rule that `convention` names.
+
+    Where a class is counted and not absent, an undefined precision or recall is 0 (it
+    was never right, or never there to be found); only `strict` lets it be NaN.
+    """
+    rule = find(convention)
+    counts = _columns(counts, rule)
+    absent, counted = absence(counts, rule)
+    each = score(counts)
+    if not rule.strict:
+        each = np.nan_to_num(each)
+    each[absent] = rule.absent_iou if score is iou else rule.absent_other
+    return _average(each[counted])
+
+
+def find(convention: str) -> Convention:
+    """The convention of this name.
+
+    Raises:
+      UserError: there is none.
+    """
+    if convention not in CONVENTIONS:
+        raise UserError(unknown("convention", convention, CONVENTIONS))
+    return CONVENTIONS[convention]
+
+
+def absence(
+    counts: Counts, rule: Convention
+) -> tuple[Bool[np.ndarray, "*N K"], Bool[np.ndarray, "*N K"]]:
+    """`(absent, counted)`: neither true nor predicted; part of the rule's means."""
+    _, true, predicted = _sums(counts)
+    absent = (true == 0) & (predicted == 0)
+    counted = {"truth": true > 0, "union": ~absent, "all": np.ones_like(absent)}
+    return absent, counted[rule.over]
+
+
+def _sums(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(hits, true, predicted)` pixels of each class, int64 `(*N, K)`."""
+    counts = counts.astype(np.int64)
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    predicted = counts.sum(axis=-2)[..., : counts.shape[-2]]
+    return hits, counts.sum(axis=-1), predicted
+
+
+def _columns(counts: np.ndarray, rule: Convention) -> np.ndarray:
+    """`counts`, without the predictions of no class where the rule drops them."""
+    return counts if rule.other_is_missed else counts[..., : counts.shape[-2]]
+
+
+def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(part / whole, np.float64)
+
+
+def _average(values: np.ndarray) -> float:
+    """The plain mean, added from first to last; NaN of nothing.
+
+    numpy adds pairwise and Python 3.12 compensates: their last digits differ from those
+    of the official tools, which add as here.
+    """
+    if len(values) == 0:
+        return np.nan
+    return functools.reduce(operator.add, values.tolist()) / len(values)
