@@ -182,7 +182,7 @@ class _Step:
 
 def _explained(error: Exception, source: Source, i: int, op: str) -> SegjaxError:
     """The same error with the name of the example, of a kind that has an exit code."""
-    at = f"{source!r}: example {source.name(i)}{op}"
+    at = f"{source.info.name} {source.name(i)}{op}"
     if isinstance(error, UserError):
         return UserError([f"{at}: {problem}" for problem in error.problems])
     kind = (

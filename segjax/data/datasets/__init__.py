@@ -3,10 +3,18 @@
 from typing import Any
 
 from segjax.core.tables import Table
-from segjax.data.datasets import camvid
+from segjax.data.datasets import camvid, cityscapes, folder
 from segjax.data.source import Source
 
-DATASETS = Table("data set", {"camvid": camvid.make}, given=("split",))
+DATASETS = Table(
+    "data set",
+    {
+        "camvid": camvid.make,
+        "cityscapes": cityscapes.make,
+        "folder": folder.make,
+    },
+    given=("split",),
+)
 
 
 def make(name: str, split: str, **options: Any) -> Source:

@@ -1,0 +1,208 @@
+"""One pass over a split before training: every problem at once, and class counts.
+
+Runs before any device code, so that a mask with a wrong id costs seconds and not a
+night. The result is remembered in a folder under the source's fingerprint.
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Int64
+
+from segjax.core.errors import EnvironmentFault, UserError
+from segjax.core.keys import IGNORE, IMAGE, LABEL
+from segjax.data import decode
+from segjax.data.source import PairedFiles, Source, size_mismatch
+
+SHOWN = 20
+"""Problems that an error lists before it only counts them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What is in a split.
+
+    Attributes:
+      problems: all that is wrong, one message each, in the order of the examples.
+      class_pixels: `K` pixel counts.
+      class_images: `K` counts of the examples that have the class.
+      ignored_pixels: pixels with the label `IGNORE`.
+      sizes: `(height, width, examples)` of the labels, the most frequent first.
+      turned: examples whose image has an EXIF orientation other than upright.
+    """
+
+    problems: tuple[str, ...]
+    class_pixels: tuple[int, ...]
+    class_images: tuple[int, ...]
+    ignored_pixels: int
+    sizes: tuple[tuple[int, int, int], ...]
+    turned: int
+
+    def pixel_counts(self) -> Int64[np.ndarray, "K"]:
+        """`class_pixels` as an array, for class weights."""
+        return np.array(self.class_pixels, np.int64)
+
+
+def run(
+    source: Source,
+    cache: str | os.PathLike[str] | None = None,
+    *,
+    images: bool = False,
+    threads: int = 4,
+    progress: Callable[[int, int], None] | None = None,
+) -> Survey:
+    """Survey a split and refuse it if anything is wrong.
+
+    Args:
+      source: the split.
+      cache: folder to remember the result in; None to always look.
+      images: decode the images too and not only their heads; finds damaged pixels, but
+        takes several times as long.
+      threads: files read at once.
+      progress: called with (examples done, examples).
+
+    Raises:
+      UserError: with the first `SHOWN` problems and how many there are.
+    """
+    survey = examine(source, cache, images=images, threads=threads, progress=progress)
+    if survey.problems:
+        shown = list(survey.problems[:SHOWN])
+        if len(survey.problems) > SHOWN:
+            shown.append(
+                f"... and {len(survey.problems) - SHOWN} more problems in "
+                f"{len(source)} examples; `segjax inspect` lists all."
+            )
+        raise UserError(shown)
+    return survey
+
+
+def examine(
+    source: Source,
+    cache: str | os.PathLike[str] | None = None,
+    *,
+    images: bool = False,
+    threads: int = 4,
+    progress: Callable[[int, int], None] | None = None,
+) -> Survey:
+    """The same without refusing: the problems are in the result."""
+    path = None
+    if cache is not None:
+        depth = "all" if images else "masks"
+        path = pathlib.Path(cache) / f"check-{depth}-{source.fingerprint()[:32]}.json"
+        if (known := _load(path)) is not None:
+            return known
+    survey = _survey(source, images, threads, progress)
+    if path is not None:
+        _save(path, survey)
+    return survey
+
+
+def _survey(source, images, threads, progress) -> Survey:
+    num_classes = source.info.num_classes
+    pixels, present = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    problems, sizes, turned = [], Counter(), 0
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        results = pool.map(lambda i: _look(source, i, images), range(len(source)))
+        for done, (found, shape, counts, orientation) in enumerate(results, 1):
+            problems += found
+            if counts is not None:
+                pixels += counts
+                present += counts > 0
+                sizes[shape] += 1
+            turned += orientation != 1
+            if progress is not None:
+                progress(done, len(source))
+    if not problems:
+        problems += _wholly_wrong(source, pixels)
+    return Survey(
+        problems=tuple(problems),
+        class_pixels=tuple(int(n) for n in pixels[:num_classes]),
+        class_images=tuple(int(n) for n in present[:num_classes]),
+        ignored_pixels=int(pixels[IGNORE]),
+        sizes=tuple((h, w, n) for (h, w), n in sizes.most_common()),
+        turned=turned,
+    )
+
+
+def _look(source, i, images):
+    """`(problems, label shape, counts of 256 ids, orientation)` of example `i`."""
+    try:
+        if not isinstance(source, PairedFiles):
+            label, orientation = source[i][LABEL], 1
+            size = label.shape
+        else:
+            path = source.pairs[i][1]
+            size, orientation = decode.read_size(path, source.where(path))
+            label = source.label(i)
+            if images:
+                size = source[i][IMAGE].shape[:2]
+    except UserError as error:
+        return error.problems, None, None, 1
+    if size != label.shape:
+        return [size_mismatch(source, i, size, label.shape)], None, None, orientation
+    counts = np.bincount(label.ravel(), minlength=256)
+    beyond = counts[source.info.num_classes : IGNORE]
+    if beyond.any():
+        ids = np.flatnonzero(beyond) + source.info.num_classes
+        text = f"{source.name(i)}: label has ids {ids.tolist()[:6]}; classes are 0-"
+        text += (
+            f"{source.info.num_classes - 1} and ignore {IGNORE}. Correct the source."
+        )
+        return [text], None, None, orientation
+    return [], label.shape, counts, orientation
+
+
+def _wholly_wrong(source, pixels) -> list[str]:
+    """Mistakes that show only over the whole split, where each file alone is legal."""
+    ids = np.flatnonzero(pixels)
+    if len(source) and not (ids != IGNORE).any():
+        return [
+            f"{source!r}: every pixel is ignored, so there is nothing to learn or "
+            "score. Check which ids are declared as ignored."
+        ]
+    if isinstance(source, PairedFiles) and ids.tolist() == [0, IGNORE]:
+        declared = dict(source.rule.values)
+        if source.rule.layout == "folder" and declared.get(255) == IGNORE:
+            return [
+                f"{source!r}: masks hold 0 and 255 alone, and 255 is declared as "
+                "ignored, so only class 0 is left. If 255 is the foreground, set "
+                "values=(0, 255) and take 255 out of `ignore`."
+            ]
+    return []
+
+
+def _load(path: pathlib.Path) -> Survey | None:
+    """The remembered survey; None if there is none or the file is damaged."""
+    try:
+        fields = json.loads(path.read_text())
+        fields["sizes"] = tuple(tuple(s) for s in fields["sizes"])
+        for key in ("problems", "class_pixels", "class_images"):
+            fields[key] = tuple(fields[key])
+        return Survey(**fields)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _save(path: pathlib.Path, survey: Survey) -> None:
+    """Write by renaming, so that a reader never sees half a file."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        try:
+            with os.fdopen(handle, "w") as file:
+                json.dump(dataclasses.asdict(survey), file)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise EnvironmentFault(f"{path}: writing failed ({error}).") from error

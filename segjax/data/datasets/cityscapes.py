@@ -1,0 +1,141 @@
+"""Cityscapes in its official tree: street scenes of 2048x1024, 19 evaluated classes.
+
+Masks are read from `*_gtFine_labelIds.png` by the table below, or from
+`*_gtFine_labelTrainIds.png`, which hold the train ids already. The 16-bit
+`*_instanceIds.png` and the `*_color.png` are never taken for masks. A name is that of
+the frame: `aachen_000000_000019`.
+"""
+
+import pathlib
+from typing import Literal
+
+from segjax.core.errors import UserError
+from segjax.core.info import DatasetInfo
+from segjax.core.keys import IGNORE
+from segjax.data.labels import LabelMap
+from segjax.data.source import PairedFiles, bad_split, find_root, missing_files
+
+LABELS = (  # name, id in labelIds, train id, colour: the official table
+    ("unlabeled", 0, IGNORE, (0, 0, 0)),
+    ("ego vehicle", 1, IGNORE, (0, 0, 0)),
+    ("rectification border", 2, IGNORE, (0, 0, 0)),
+    ("out of roi", 3, IGNORE, (0, 0, 0)),
+    ("static", 4, IGNORE, (0, 0, 0)),
+    ("dynamic", 5, IGNORE, (111, 74, 0)),
+    ("ground", 6, IGNORE, (81, 0, 81)),
+    ("road", 7, 0, (128, 64, 128)),
+    ("sidewalk", 8, 1, (244, 35, 232)),
+    ("parking", 9, IGNORE, (250, 170, 160)),
+    ("rail track", 10, IGNORE, (230, 150, 140)),
+    ("building", 11, 2, (70, 70, 70)),
+    ("wall", 12, 3, (102, 102, 156)),
+    ("fence", 13, 4, (190, 153, 153)),
+    ("guard rail", 14, IGNORE, (180, 165, 180)),
+    ("bridge", 15, IGNORE, (150, 100, 100)),
+    ("tunnel", 16, IGNORE, (150, 120, 90)),
+    ("pole", 17, 5, (153, 153, 153)),
+    ("polegroup", 18, IGNORE, (153, 153, 153)),
+    ("traffic light", 19, 6, (250, 170, 30)),
+    ("traffic sign", 20, 7, (220, 220, 0)),
+    ("vegetation", 21, 8, (107, 142, 35)),
+    ("terrain", 22, 9, (152, 251, 152)),
+    ("sky", 23, 10, (70, 130, 180)),
+    ("person", 24, 11, (220, 20, 60)),
+    ("rider", 25, 12, (255, 0, 0)),
+    ("car", 26, 13, (0, 0, 142)),
+    ("truck", 27, 14, (0, 0, 70)),
+    ("bus", 28, 15, (0, 60, 100)),
+    ("caravan", 29, IGNORE, (0, 0, 90)),
+    ("trailer", 30, IGNORE, (0, 0, 110)),
+    ("train", 31, 16, (0, 80, 100)),
+    ("motorcycle", 32, 17, (0, 0, 230)),
+    ("bicycle", 33, 18, (119, 11, 32)),
+    ("license plate", -1, IGNORE, (0, 0, 142)),
+)
+_CLASSES = sorted((row for row in LABELS if row[2] != IGNORE), key=lambda row: row[2])
+
+INFO = DatasetInfo(
+    name="cityscapes",
+    class_names=tuple(row[0] for row in _CLASSES),
+    class_colours=tuple(row[3] for row in _CLASSES),
+    homepage="https://www.cityscapes-dataset.com",
+    citation=(
+        "Cordts, Omran, Ramos, Rehfeld, Enzweiler, Benenson, Franke, Roth, Schiele: "
+        "The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR 2016"
+    ),
+    licence="Cityscapes terms: non-commercial, after registration",
+)
+
+SPLITS = ("train", "val", "test")
+RULES = {
+    # License plates have the id -1 and are in no labelIds file.
+    "labelIds": LabelMap(
+        tuple((row[1], row[2]) for row in LABELS if row[1] >= 0), layout="labelIds"
+    ),
+    "labelTrainIds": LabelMap(
+        (*((k, k) for k in range(len(_CLASSES))), (IGNORE, IGNORE)),
+        layout="labelTrainIds",
+    ),
+}
+TREE = """\
+  ROOT/leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png
+  ROOT/gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png
+  (the contents of leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip)"""
+
+
+def make(
+    split: str,
+    root: str,
+    labels: Literal["auto", "labelIds", "labelTrainIds"] = "auto",
+) -> PairedFiles:
+    """One split of Cityscapes with its fine annotations.
+
+    Args:
+      split: `"train"` (2975 frames) or `"val"` (500). The labels of `"test"` are not
+        public, so it is refused.
+      root: the folder that holds `leftImg8bit/` and `gtFine/`.
+      labels: which mask files to read; `"auto"` takes `labelIds` where the split has
+        any and `labelTrainIds` otherwise.
+
+    Raises:
+      UserError: the folder is missing, or images or masks have no partner; names them.
+    """
+    if split not in SPLITS:
+        raise bad_split(INFO, split, SPLITS)
+    if split == "test":
+        raise UserError(
+            "config.data: the test labels of Cityscapes are not public (the files hold "
+            "void alone), so nothing can be scored on them; use split 'val', or the "
+            f"server at {INFO.homepage}."
+        )
+    base = find_root(root, INFO, TREE)
+    if labels == "auto":
+        labels = (
+            "labelIds" if _files(base, "gtFine", split, "labelIds") else "labelTrainIds"
+        )
+    images = _files(base, "leftImg8bit", split, "")
+    masks = _files(base, "gtFine", split, labels)
+    problems = [
+        f"{images[name].relative_to(base)}: has no *_gtFine_{labels}.png"
+        for name in sorted(images.keys() - masks.keys())
+    ] + [
+        f"{masks[name].relative_to(base)}: has no *_leftImg8bit.png"
+        for name in sorted(masks.keys() - images.keys())
+    ]
+    missing_files(INFO, split, problems)
+    if not images:
+        raise UserError(
+            f"config.data.root={root!r}: has no {split} images; the files must lie "
+            f"so:\n{TREE}"
+        )
+    pairs = tuple((n, str(images[n]), str(masks[n])) for n in sorted(images))
+    return PairedFiles(INFO, split, str(base), pairs, RULES[labels])
+
+
+def _files(
+    base: pathlib.Path, kind: str, split: str, labels: str
+) -> dict[str, pathlib.Path]:
+    """Frame name -> file, over all cities."""
+    ending = f"_{kind}_{labels}.png" if labels else f"_{kind}.png"
+    found = (base / kind / split).glob(f"*/*{ending}")
+    return {p.name.removesuffix(ending): p for p in found if p.name[0] != "."}
