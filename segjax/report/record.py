@@ -7,6 +7,7 @@ Both files are plain JSON: reading a run folder never executes anything.
 """
 
 import datetime
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -203,26 +204,30 @@ def versions() -> dict[str, str]:
 def code_version(folder: str | Path | None = None) -> dict[str, Any] | None:
     """The git commit of segjax's source; None if it is not a git checkout.
 
-    `dirty` says whether tracked files differ from the commit; then `diff_digest` is
-    the sha256 of the difference (its first 16 MiB). The text is not kept: it may hold
-    anything.
+    `dirty` says whether files differ from the commit or are new to git. `diff_digest`
+    is the sha256 of the difference (its first 16 MiB; the text itself may hold
+    anything and is not kept), `untracked` names new files (at most 20).
     """
     folder = Path(folder or Path(segjax.__file__).parent)
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None  # installed, though perhaps inside somebody else's checkout
     commit = _git(folder, "rev-parse", "HEAD")
     difference = _git(folder, "diff", "HEAD", "--no-ext-diff", "--binary")
-    if commit is None or difference is None:
+    new = _git(folder, "ls-files", "--others", "--exclude-standard")
+    if commit is None or difference is None or new is None:
         return None
-    version = {"commit": commit.decode().strip(), "dirty": bool(difference)}
+    names = new.decode(errors="replace").split("\n")[:-1]
+    version = {"commit": commit.decode().strip(), "dirty": bool(difference or names)}
+    if names:
+        version["untracked"] = names[:20]
     if difference:
-        version["diff_digest"] = digest(difference[:_DIFF_BYTES].hex())
+        version["diff_digest"] = hashlib.sha256(difference[:_DIFF_BYTES]).hexdigest()
     return version
 
 
 def config_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What differs between two plain configs: `["train.num_steps: 100 -> 200"]`."""
-    before, after = _flat(old), _flat(new)
+    before, after = flat(old), flat(new)
     return [
         f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
         for key in sorted(before.keys() | after.keys())
@@ -230,15 +235,15 @@ def config_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`{"train.num_steps": 100}` from nested sections."""
-    flat = {}
+    found = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def _without_secrets(argv: Sequence[str]) -> list[str]:
