@@ -59,7 +59,7 @@ class Convention:
         return self.over == "all" and np.isnan(self.absent_iou)
 
 
-CONVENTIONS = {
+RULES = {
     "union": Convention(
         "mean over classes that are true or predicted somewhere (as mmsegmentation, "
         "scenic, Keras)",
@@ -77,8 +77,8 @@ CONVENTIONS = {
         absent_other=0.0,
     ),
     "absent_is_zero": Convention(
-        "mean over all classes; an absent class scores 0 (as segmentation_models_pytorch, "
-        "macro)",
+        "mean over all classes; an absent class scores 0 (as "
+        "segmentation_models_pytorch, macro)",
         over="all",
         absent_iou=0.0,
         absent_other=0.0,
@@ -93,6 +93,9 @@ CONVENTIONS = {
         over="union",
     ),
 }
+
+CONVENTIONS = {name: rule.sentence for name, rule in RULES.items()}
+"""Name of a convention -> its sentence."""
 
 
 def iou(counts: Counts) -> PerClass:
@@ -207,9 +210,9 @@ def find(convention: str) -> Convention:
     Raises:
       UserError: there is none.
     """
-    if convention not in CONVENTIONS:
-        raise UserError(unknown("convention", convention, CONVENTIONS))
-    return CONVENTIONS[convention]
+    if convention not in RULES:
+        raise UserError(unknown("convention", convention, RULES))
+    return RULES[convention]
 
 
 def absence(
