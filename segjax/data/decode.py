@@ -138,7 +138,7 @@ def read_size(
 ) -> tuple[tuple[int, int], int]:
     """`((height, width), orientation)` from the head of a file, without its pixels.
 
-    The size is that of the upright picture; `orientation` is EXIF's 1..8, 1 = as stored.
+    The size is that of the upright picture; `orientation` is EXIF's, 1 = as stored.
     """
     image = _open(read_bytes(path, where), where or str(path))
     orientation = _orientation(image)

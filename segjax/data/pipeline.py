@@ -1,8 +1,8 @@
 """Batches for training and examples for evaluation, read ahead by threads or processes.
 
 The training batch at step `s` is a pure function of (seed, s): not of the number of
-threads, worker processes or hosts, nor of where a run was resumed. So a checkpoint holds
-no state of the data: `start_step` says it all, in constant time.
+threads, worker processes or hosts, nor of where a run was resumed. So a checkpoint
+holds no state of the data: `start_step` says it all, in constant time.
 """
 
 import dataclasses
@@ -35,12 +35,12 @@ def train_batches(
     threads: int = 4,
     prefetch: int = 8,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Endless batches: the source shuffled anew each epoch, each example augmented anew.
+    """Endless batches: each epoch shuffled anew, each example augmented anew.
 
     Args:
       source: the split to train on.
       ops: host ops, in order; must end in one size for all.
-      seed: of the order and of the augmentation; adding an op leaves the order as it is.
+      seed: of the order and of the augmentation; adding an op leaves the order.
       batch_size: `B` over all hosts.
       start_step: the first step; `n` skips `n` global batches at no cost.
       process_index: which of the `process_count` hosts this is; host `p` gets the
@@ -56,7 +56,7 @@ def train_batches(
       uint8, index: (b,) int64}` where `b = batch_size / process_count`.
 
     Raises:
-      UserError: on a bad argument, at once; later on a bad example, naming it and the op.
+      UserError: on a bad argument, at once; later on an example, naming it and the op.
       EnvironmentFault: (from the iterator) a worker process died or a disk failed.
     """
     problems = []

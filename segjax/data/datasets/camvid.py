@@ -83,7 +83,7 @@ def make(split: str, root: str) -> PairedFiles:
     pairs = tuple(
         (os.path.splitext(n)[0], str(images / n), str(masks / n)) for n in names
     )
-    values = tuple((k, k) for k, _, _ in CLASSES) + ((VOID, IGNORE),)
+    values = (*((k, k) for k, _, _ in CLASSES), (VOID, IGNORE))
     return PairedFiles(INFO, split, str(base), pairs, LabelMap(values, layout="camvid"))
 
 

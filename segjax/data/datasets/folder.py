@@ -12,9 +12,9 @@ and `{split}`; a pattern without a suffix matches every picture suffix::
     images="{name}.jpg"          masks="{name}_1stHO.png"
 
 A split that is not a folder is the list `ROOT/splits/<split>.txt`, a name a line (what
-follows on the line is left out); where there are no lists, `val_share` of the images are
-`"val"` and the others `"train"`. Who goes where is a pure function of the names and
-`split_seed`, and images with equal content stay together. The split `"all"` is everything.
+follows on the line is left out); where there are no lists, `val_share` of the images
+are `"val"` and the others `"train"`. Who goes where is a pure function of the names and
+`split_seed`, and images with equal content stay together. The split `"all"` is all.
 
 Classes are given in the config, or in `ROOT/classes.txt`, a line each::
 
@@ -29,6 +29,7 @@ import os
 import pathlib
 import re
 import unicodedata
+from typing import Literal
 
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
@@ -37,13 +38,16 @@ from segjax.data import source as source_lib
 from segjax.data.labels import LabelMap
 from segjax.data.source import PairedFiles
 
-SUFFIXES = tuple([".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".webp", ".bmp", ".pgm", ".ppm", ".pnm"])
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".webp"),
+    *(".bmp", ".pgm", ".ppm", ".pnm"),
+)
 LAYOUTS = (  # images, masks
     ("{split}/images/{name}", "{split}/masks/{name}"),
     ("images/{name}", "masks/{name}"),
 )
 TREE = """\
-  ROOT/images/a.jpg   ROOT/masks/a.png   ROOT/classes.txt ("0 background", "1 road", ...)
+  ROOT/images/a.jpg   ROOT/masks/a.png   ROOT/classes.txt ("0 background", ...)
   or ROOT/train/images/ ROOT/train/masks/ ROOT/val/images/ ROOT/val/masks/"""
 
 
@@ -58,7 +62,7 @@ def make(
     colours: tuple[tuple[int, int, int], ...] = (),
     threshold: int | None = None,
     by_colour: bool = False,
-    mask_orientation: str = "displayed",
+    mask_orientation: Literal["displayed", "stored"] = "displayed",
     lists: str = "splits/{split}.txt",
     skip: tuple[str, ...] = (),
     val_share: float | int = 0.1,
@@ -96,11 +100,6 @@ def make(
     info, rule = _classes(
         base, name, classes, values, ignore, colours, threshold, by_colour
     )
-    if mask_orientation not in ("displayed", "stored"):
-        raise UserError(
-            f"config.data.mask_orientation={mask_orientation!r}: 'displayed' or 'stored' "
-            "is allowed."
-        )
     if not 0 < val_share < 1:
         raise UserError(f"config.data.val_share={val_share}: must be in (0, 1).")
     images, masks = _layout(base, images, masks, split)
@@ -152,8 +151,8 @@ def _classes(base, name, classes, values, ignore, colours, threshold, by_colour)
     values = tuple(values) or tuple(range(count))
     if len(values) != count or len(set(values) | set(ignore)) < count + len(ignore):
         problems.append(
-            f"{at}: {count} classes, values={values}, ignore={tuple(ignore)}; each class "
-            "needs one value, and no number may stand twice."
+            f"{at}: {count} classes, values={values}, ignore={tuple(ignore)}; each "
+            "class needs one value, and no number may stand twice."
         )
     if bad := [v for v in (*values, *ignore) if not 0 <= v <= 65535]:
         problems.append(f"{at}: values {bad} are outside of 0..65535.")
@@ -197,7 +196,8 @@ def read_classes(path: pathlib.Path):
         colour = tuple(int(c) for c in match.groups()[2:] if c) if match else ()
         if not match or any(c > 255 for c in colour):
             problems.append(
-                f"{path}:{number}: {line!r} is not 'number name' or 'number name r g b'."
+                f"{path}:{number}: {line!r}: is not 'number name' or 'number "
+                "name r g b'; correct the line."
             )
         else:
             rows = ignored if match[2] == "ignore" else classes
@@ -205,8 +205,8 @@ def read_classes(path: pathlib.Path):
     with_colour = sum(bool(c) for _, _, c in classes)
     if with_colour not in (0, len(classes)):
         problems.append(
-            f"{path}: {with_colour} of {len(classes)} classes have a colour; give one to "
-            "all or to none."
+            f"{path}: {with_colour} of {len(classes)} classes have a colour; give one "
+            "to all or to none."
         )
     if problems:
         raise UserError(problems)
@@ -306,7 +306,7 @@ def _listed(base, lists, split, info) -> set[str] | None:
 
 
 def _val_names(image_files, share, seed):
-    """Groups of equal files in the order of a hash, until `share` of the names is full."""
+    """Groups of equal files in the order of a hash, up to `share` of the names."""
     groups: dict[str, list[str]] = {}
     by_size: dict[int, list[str]] = {}
     for name in sorted(image_files):

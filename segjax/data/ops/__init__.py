@@ -2,9 +2,9 @@
 
     "scale(0.8, 1.6) | crop(160, 224) | flip_lr() | normalize()"
 
-A fixed op has `map(example)`, a random one `random_map(example, rng)`; both return a new
-example and leave the old one as it was. An op accepts examples without a label. Only
-`normalize` is different: it runs on the device, on a batch, and stands last.
+A fixed op has `map(example)`, a random one `random_map(example, rng)`; both return a
+new example and leave the old one as it was. An op accepts examples without a label.
+Only `normalize` is different: it runs on the device, on a batch, and stands last.
 """
 
 from typing import Any

@@ -2,9 +2,11 @@
 
 One alignment everywhere: pixel centres lie at half-integers, so the corners of the old
 and the new grid coincide. Images are resampled bilinearly when they grow and by area
-when they shrink, labels by the nearest pixel centre (`INTER_NEAREST_EXACT`; OpenCV's
-older `INTER_NEAREST` is off by up to half a pixel). What comes from outside of the image
-has the colour `FILL` and the label `IGNORE`, never a class.
+when they shrink. A label takes the old pixel that holds the centre of the new one; where
+centres lie on the border of two, as all do when a label is halved, even places take the
+first and odd ones the second, so that the label does not shift against the image
+(OpenCV's `INTER_NEAREST` shifts by up to half a pixel). What comes from outside of the
+image has the colour `FILL` and the label `IGNORE`, never a class.
 """
 
 import dataclasses
@@ -124,7 +126,7 @@ class CenterCrop(grain.transforms.Map):
         _check_size(self.height, self.width)
 
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
-        """Any size becomes `(height, width)`; an odd row goes to the bottom or right."""
+        """Any size becomes `(height, width)`; an odd one goes bottom or right."""
         rows, columns = example[IMAGE].shape[:2]
         top, left = (rows - self.height) // 2, (columns - self.width) // 2
         return _cut(example, top, left, self.height, self.width)
@@ -211,11 +213,22 @@ def resize(
     if array.shape[:2] == (height, width):
         return array
     if nearest:
-        how = cv2.INTER_NEAREST_EXACT
-    else:
-        shrinks = height * width < array.shape[0] * array.shape[1]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        rows, columns = (
+            _nearest(array.shape[0], height),
+            _nearest(array.shape[1], width),
+        )
+        return array[rows][:, columns]
+    shrinks = height * width < array.shape[0] * array.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(array, (width, height), interpolation=how)
+
+
+def _nearest(old: int, new: int) -> np.ndarray:
+    """For each of `new` pixels the one of `old` that holds its centre, in integers."""
+    place = np.arange(new)
+    twice = (2 * place + 1) * old  # the centre is twice / (2 * new)
+    on_border = twice % (2 * new) == 0
+    return twice // (2 * new) - (on_border & (place % 2 == 0))
 
 
 def _moved(example, move):

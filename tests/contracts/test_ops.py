@@ -1,0 +1,263 @@
+"""What every op in the table keeps to; a new op is tested by its line in EXAMPLES."""
+
+import copy
+import math
+import pickle
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from segjax.core import opstring
+from segjax.core.errors import UserError
+from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
+from segjax.data import ops
+from segjax.data.ops.geometry import FILL
+
+EXAMPLES = {  # op -> strings to try; every op must have one
+    "center_crop": ["center_crop(20, 24)", "center_crop(60, 80)"],
+    "color_jitter": ["color_jitter()", "color_jitter(0, 0, 0, 0.5)"],
+    "crop": ["crop(20, 24)", "crop(60, 80)", "crop(20, 24, max_share=0.6)"],
+    "flip_lr": ["flip_lr(1.0)", "flip_lr(0.0)"],
+    "pad": ["pad(60, 70)", "pad(10, 10)"],
+    "pad_to_multiple": ["pad_to_multiple(16)"],
+    "rescale": ["rescale(0.5)", "rescale(1.7)", "rescale(0.37)"],
+    "resize": ["resize(31, 90)", "resize(75, 33)"],
+    "scale": ["scale(0.5, 2.0)"],
+}
+HOST = [(name, text) for name, texts in EXAMPLES.items() for text in texts]
+
+
+def apply(op, example, seed=0):
+    """The op's result, whichever interface it has."""
+    if ops.is_random(op):
+        return op.random_map(example, np.random.default_rng(seed))
+    return op.map(example)
+
+
+def blobs(seed: int, height: int = 45, width: int = 64) -> np.ndarray:
+    """A two-class map of large smooth shapes."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    waves = sum(
+        np.sin(x * a + y * b + c)
+        for a, b, c in zip(
+            rng.uniform(-0.3, 0.3, 3), rng.uniform(-0.3, 0.3, 3), rng.uniform(0, 6, 3)
+        )
+    )
+    return (waves > 0).astype(np.uint8)
+
+
+def painted(label: np.ndarray) -> np.ndarray:
+    """Class 0 dark, class 1 bright."""
+    return np.array([[20, 30, 40], [220, 200, 210]], np.uint8)[label]
+
+
+def example(seed: int = 0) -> dict:
+    label = blobs(seed)
+    return {IMAGE: painted(label), LABEL: label, INDEX: np.int64(7)}
+
+
+def parsed(text: str):
+    (op,) = opstring.parse(text, ops.OPS)
+    return op
+
+
+def test_every_op_has_an_example():
+    assert set(EXAMPLES) | {"normalize"} == set(ops.OPS)
+
+
+@pytest.mark.parametrize(("name", "text"), HOST)
+def test_contract(name, text):
+    op = parsed(text)
+    assert isinstance(op, ops.OPS[name])
+    given = example()
+    before = copy.deepcopy(given)
+    first, second = apply(op, given, 3), apply(op, given, 3)
+    for key in before:
+        np.testing.assert_array_equal(given[key], before[key])  # not mutated
+        np.testing.assert_array_equal(first[key], second[key])  # a function of the seed
+    assert first[IMAGE].dtype == first[LABEL].dtype == np.uint8
+    assert first[IMAGE].shape == (*first[LABEL].shape, 3)
+    assert first[INDEX] == 7
+    assert set(np.unique(first[LABEL])) <= {0, 1, IGNORE}  # no id is made up
+    assert pickle.loads(pickle.dumps(op)) == op == parsed(text)
+
+
+@pytest.mark.parametrize(("name", "text"), HOST)
+def test_an_image_without_label_moves_alike(name, text):
+    given = example()
+    alone = {IMAGE: given[IMAGE]}
+    whole = apply(parsed(text), given, 5)
+    bare = apply(parsed(text), alone, 5)
+    assert LABEL not in bare
+    if "max_share" not in text:  # those retries look at the label
+        np.testing.assert_array_equal(whole[IMAGE], bare[IMAGE])
+
+
+@pytest.mark.parametrize(("name", "text"), HOST)
+def test_paint(name, text):
+    """Colour the label, transform, read the colours: the transformed label again."""
+    wrong = total = 0
+    shift = []
+    for seed in range(6):
+        out = apply(parsed(text), example(seed), seed)
+        inside = out[LABEL] != IGNORE
+        grey = out[IMAGE].astype(float).mean(axis=2)
+        if not inside.any() or grey[inside].max() - grey[inside].min() < 50:
+            continue
+        low, high = grey[inside].min(), grey[inside].max()
+        read = grey > (low + high) / 2
+        true = out[LABEL] == 1
+        wrong += (read != true)[inside].sum()
+        total += inside.sum()
+        # Which side of a class border moves: positive = the label lies further right.
+        border = np.zeros_like(read, int)
+        border[:, 1:] = read[:, 1:].astype(int) - read[:, :-1]
+        late = (read & ~true & inside)[border == 1].sum()
+        early = (true & ~read & inside)[np.roll(border == 1, -1, 1)].sum()
+        shift.append((late - early) / max(1, (border == 1).sum()))
+    assert total, "no seed gave both classes"
+    assert wrong / total < 0.03
+    assert abs(np.mean(shift)) < 0.1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["crop(60, 80)", "center_crop(60, 80)", "pad(60, 80)", "pad_to_multiple(64)"],
+)
+def test_outside_is_ignored_and_filled(text):
+    out = apply(parsed(text), example())
+    outside = out[LABEL] == IGNORE
+    assert outside.sum() == outside.size - 45 * 64
+    assert (out[IMAGE][outside] == FILL).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("center_crop(20, 24)", (20, 24)),
+        ("crop(60, 24)", (60, 24)),
+        ("pad(60, 24)", (60, 64)),
+        ("pad_to_multiple(16)", (48, 64)),
+        ("rescale(0.5)", (22, 32)),
+        ("resize(31, 90)", (31, 90)),
+        ("scale(2.0, 2.0)", (90, 128)),
+        ("flip_lr(1)", (45, 64)),
+    ],
+)
+def test_size(text, size):
+    assert apply(parsed(text), example())[LABEL].shape == size
+
+
+@pytest.mark.parametrize("size", [(45, 64), (22, 31), (100, 64), (45, 200), (13, 17)])
+def test_nearest_takes_the_nearest_pixel_centre(size):
+    """Against the definition: the pixel that holds the centre of the new one.
+
+    A centre on the border of two pixels is in both; even places take the first, odd
+    ones the second, so that halving does not shift the label.
+    """
+    label = np.random.default_rng(0).integers(0, 200, (45, 64), np.uint8)
+    rows, columns = (
+        [
+            math.ceil(centre) - 1 if i % 2 == 0 else math.floor(centre)
+            for i in range(new)
+            for centre in [Fraction(2 * i + 1, 2) * old / new]
+        ]
+        for old, new in zip((45, 64), size, strict=True)
+    )
+    got = ops.geometry.resize(label, *size, nearest=True)
+    np.testing.assert_array_equal(got, label[np.ix_(rows, columns)])
+
+
+def test_flip_mirrors():
+    given = example()
+    out = apply(parsed("flip_lr(1)"), given)
+    np.testing.assert_array_equal(out[LABEL], given[LABEL][:, ::-1])
+    np.testing.assert_array_equal(out[IMAGE], given[IMAGE][:, ::-1])
+
+
+def test_crop_avoids_windows_of_one_class_and_of_nothing():
+    label = np.zeros((40, 400), np.uint8)
+    label[:, 190:210] = 1
+    given = {IMAGE: painted(label), LABEL: label}
+    plain, choosy = parsed("crop(40, 40)"), parsed("crop(40, 40, 0.9, 200)")
+    shares = {plain: [], choosy: []}
+    for op, found in shares.items():
+        for seed in range(20):
+            cut = apply(op, given, seed)[LABEL]
+            found.append(max(np.bincount(cut.ravel())) / cut.size)
+    assert max(shares[choosy]) <= 0.9 < max(shares[plain])
+    void = {IMAGE: given[IMAGE], LABEL: np.where(label == 1, label, IGNORE)}
+    op = parsed("crop(40, 40, 1.0, 200)")
+    assert all((apply(op, void, s)[LABEL] != IGNORE).any() for s in range(20))
+
+
+def test_random_ops_differ_between_seeds():
+    for text in ("scale(0.5, 2)", "crop(20, 24)", "flip_lr()", "color_jitter()"):
+        made = {apply(parsed(text), example(), s)[IMAGE].tobytes() for s in range(8)}
+        assert len(made) > 1, text
+
+
+def test_color_jitter_of_strength_nothing_is_the_image():
+    given = example()
+    out = apply(parsed("color_jitter(0, 0, 0, 0)"), given)
+    np.testing.assert_array_equal(out[IMAGE], given[IMAGE])
+
+
+def test_color_jitter_brightness_is_a_factor():
+    given = {IMAGE: np.full((4, 4, 3), 100, np.uint8)}
+    rng = np.random.default_rng(1)
+    factor = 1 + 0.5 * np.random.default_rng(1).uniform(-1, 1, 4)[0]
+    out = parsed("color_jitter(0.5, 0, 0, 0)").random_map(given, rng)
+    assert abs(int(out[IMAGE][0, 0, 0]) - 100 * factor) <= 0.5
+
+
+def test_normalize_is_the_formula_in_numpy_and_jax():
+    import jax
+
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 6, 3), np.uint8)
+    mean, std = np.array((0.485, 0.456, 0.406)), np.array((0.229, 0.224, 0.225))
+    want = (images / 255 - mean) / std
+    normalize = parsed("normalize()")
+    for got in (normalize(images), jax.jit(normalize)(images)):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(np.asarray(got), want, atol=2e-6)
+
+
+def test_split():
+    host, normalize = ops.make("flip_lr() | crop(8, 8) | normalize()")
+    assert [type(o).__name__ for o in host] == ["FlipLr", "Crop"]
+    assert normalize == ops.Normalize()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "flip_lr()", "normalize() | flip_lr()", "normalize() | normalize()"]
+)
+def test_split_refuses_a_string_that_does_not_end_in_normalize(text):
+    with pytest.raises(UserError, match="must stand last, once"):
+        ops.make(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scale(2.0, 1.0)", "min=2.0, max=1.0"),
+        ("rescale(0)", "factor=0"),
+        ("resize(0, 4)", "height=0"),
+        ("crop(4, 4, 1.5)", "max_share=1.5"),
+        ("crop(4, 4, retries=-1)", "retries=-1"),
+        ("center_crop(4, -4)", "width=-4"),
+        ("pad(0, 1)", "height=0"),
+        ("pad_to_multiple(0)", "n=0"),
+        ("flip_lr(2)", "p=2"),
+        ("color_jitter(2)", "brightness=2"),
+        ("color_jitter(hue=0.7)", "hue=0.7"),
+        ("normalize(std=(1, 1, 0))", "std="),
+        ("flip_rl()", "Did you mean 'flip_lr'"),
+    ],
+)
+def test_bad_arguments_are_named(text, message):
+    with pytest.raises(UserError, match="ops: ") as error:
+        opstring.parse(text, ops.OPS)
+    assert message in str(error.value)
