@@ -1,0 +1,158 @@
+"""Streets: an endless data set of drawn street scenes, for a first run without data.
+
+A driver's view with the classes of CamVid, drawn from random numbers alone: every scene
+is a pure function of (seed, scene number), at any size, and can be seen as a still or as
+a clip in which the camera, cars and people move. The label is painted with the same
+polygons as the image and no weather, light or noise reaches it.
+
+The scene is settled by `layout` and `population`, its light by `conditions`; `render`
+puts both on a canvas. Differs: nothing in it was measured on real streets, so a score on
+it says that training works and nothing about any real road.
+"""
+
+import dataclasses
+import hashlib
+import json
+
+import numpy as np
+from jaxtyping import UInt8
+
+from segjax.core.errors import raise_problems
+from segjax.core.info import DatasetInfo
+from segjax.core.keys import IMAGE, INDEX, LABEL
+from segjax.data.datasets.streets import conditions, layout, render
+from segjax.data.datasets.streets.classes import INFO
+
+__all__ = ["FRAMES_PER_SECOND", "INFO", "Streets", "clip", "make", "still"]
+
+VERSION = 1
+"""Raised whenever a change draws other pixels for the same arguments."""
+
+FRAMES_PER_SECOND = 10
+
+_FIRST = {"train": 0, "val": 1_000_000, "test": 2_000_000}  # scene number of a split
+
+
+@dataclasses.dataclass(frozen=True)
+class Streets:
+    """One split of the data set; a `Source` (see `segjax.data.source`).
+
+    Attributes:
+      split: train, val or test.
+      size: `(H, W)` of every image.
+      count: number of scenes.
+      seed: of all scenes.
+    """
+
+    split: str
+    size: tuple[int, int]
+    count: int
+    seed: int
+
+    @property
+    def info(self) -> DatasetInfo:
+        """The class table."""
+        return INFO
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict:
+        """`{"image": (H, W, 3) uint8, "label": (H, W) uint8, "index": int}`."""
+        image, label = still(self.seed, self._scene(index), self.size)
+        return {IMAGE: image, LABEL: label, INDEX: int(index)}
+
+    def name(self, index: int) -> str:
+        """Name of an example: `train_000012`."""
+        self._scene(index)
+        return f"{self.split}_{index:06d}"
+
+    def clip(self, index: int, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Example `index` going on in time; see `clip`."""
+        return clip(self.seed, self._scene(index), num_frames, self.size)
+
+    def fingerprint(self) -> str:
+        """sha256 of the version of the drawing and of all arguments."""
+        what = [INFO.name, VERSION, self.split, list(self.size), self.count, self.seed]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"streets/{self.split} ({self.count} scenes of {height}x{width}, seed {self.seed})"
+
+    def _scene(self, index: int) -> int:
+        if not 0 <= index < self.count:
+            raise IndexError(f"{self!r}: has no example {index}.")
+        return _FIRST[self.split] + int(index)
+
+
+def make(
+    split: str,
+    size: tuple[int, int] = (128, 192),
+    num_train: int = 256,
+    num_val: int = 64,
+    seed: int = 0,
+) -> Streets:
+    """One split of the streets.
+
+    Args:
+      split: `"train"`, `"val"` or `"test"`; no two share a scene.
+      size: `(height, width)`, each at least 16; the same scenes at any size.
+      num_train: scenes in the train split.
+      num_val: scenes in the val split and in the test split.
+      seed: another seed is another town.
+
+    Raises:
+      UserError: for a split, size or number that is not allowed.
+    """
+    problems = []
+    if split not in _FIRST:
+        problems.append(
+            f"streets.split={split!r}: no such split; use {', '.join(_FIRST)}."
+        )
+    if len(size) != 2 or not all(16 <= n <= 4096 for n in size):
+        problems.append(
+            f"streets.size={tuple(size)}: is no size; (height, width) from 16 to 4096 is "
+            "allowed. Use for example (128, 192)."
+        )
+    for name, number in (("num_train", num_train), ("num_val", num_val)):
+        if not 1 <= number <= 1_000_000:
+            problems.append(
+                f"streets.{name}={number}: is no number of scenes; 1 to 1000000 is allowed."
+            )
+    if seed < 0:
+        problems.append(f"streets.seed={seed}: is negative; use 0 or more.")
+    raise_problems(problems)
+    height, width = (int(n) for n in size)
+    count = num_train if split == "train" else num_val
+    return Streets(split, (height, width), count, seed)
+
+
+def still(
+    seed: int, scene: int, size: tuple[int, int]
+) -> tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "H W"]]:
+    """Scene `scene` of town `seed`: image RGB and label, ids or `IGNORE`.
+
+    Equal to frame 0 of `clip` with the same arguments.
+    """
+    images, labels = clip(seed, scene, 1, size)
+    return images[0], labels[0]
+
+
+def clip(
+    seed: int, scene: int, num_frames: int, size: tuple[int, int]
+) -> tuple[UInt8[np.ndarray, "T H W 3"], UInt8[np.ndarray, "T H W"]]:
+    """A scene over time: `T` images and labels at `FRAMES_PER_SECOND`.
+
+    The camera drives along the road or waits at a crossing; vehicles, cyclists and
+    people move at constant speeds; light and weather stay. A world repeats itself after
+    `world.PERIOD` metres of road, so any number of frames may be asked for.
+    """
+    world = layout.make(np.random.default_rng((seed, scene, 0)))
+    light = conditions.make(np.random.default_rng((seed, scene, 1)))
+    frames = [
+        render.run(world, light, size, frame / FRAMES_PER_SECOND, frame)
+        for frame in range(num_frames)
+    ]
+    images, labels = zip(*frames, strict=True)
+    return np.stack(images), np.stack(labels)
