@@ -12,7 +12,7 @@ with the state saved.
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from segjax.core.errors import SegjaxError, UserError
@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
         raise UserError(
             "--config: is missing; name a file, e.g. --config=configs/streets_unet.py."
         )
+    logging.set_verbosity(logging.WARNING)  # orbax tells every file at INFO
     from segjax import run  # JAX starts here, after the flags are right
 
     path, _, variant = config_flags.get_config_filename(FLAGS["config"]).partition(":")

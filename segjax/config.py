@@ -171,12 +171,12 @@ def problems(plain: Mapping[str, Any]) -> list[str]:
         found.append(unknown("task", task, TASKS, f"config.task={task!r}"))
     if type(plain.get("seed", 0)) is not int or plain.get("seed", 0) < 0:
         found.append(f"config.seed={plain['seed']!r}: must be an integer from 0 up.")
-    found += _named(DATASETS, plain["data"], "config.data", ("train_split", "val_split"))
+    found += _named(
+        DATASETS, plain["data"], "config.data", ("train_split", "val_split")
+    )
     found += _named(MODELS, plain["model"], "config.model")
     found += losses.problems(plain["loss"], task, "config.loss")
-    found += optim.problems(
-        {"num_steps": 1, **plain["optim"]}, "config.optim"
-    )
+    found += optim.problems(plain["optim"], "config.optim")
     for name, section in (("input", Input), ("train", Train), ("evaluate", Evaluate)):
         values = plain.get(name, {})
         here = signature_problems(f"config.{name}", section, values)
@@ -229,7 +229,7 @@ def _crossed(plain: Mapping[str, Any]) -> list[str]:
         f"config.input.eval_ops: {op} is random; evaluation takes fixed ops alone. "
         "Remove it."
         for op in eval_host
-        if hasattr(op, "random_map")
+        if ops.is_random(op)
     ]
     stride = make_model(plain["model"], num_outputs=1).stride
     sized = [op for op in train_host if hasattr(op, "height") and hasattr(op, "width")]

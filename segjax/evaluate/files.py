@@ -13,7 +13,7 @@ from segjax.data.source import Source
 from segjax.evaluate.split import Evaluation
 from segjax.metrics import scores
 from segjax.predict.whole import PredictFn
-from segjax.report import panel, plots
+from segjax.report import panel
 from segjax.report.files import plain, write_json, write_text
 
 
@@ -36,7 +36,7 @@ def write_scores(
             "step": evaluation.step,
             "num_images": len(evaluation.per_image),
             "convention": evaluation.convention,
-            "convention_sentence": scores.CONVENTIONS[evaluation.convention],
+            "convention_sentence": scores.find(evaluation.convention).sentence,
             "summary": evaluation.summary(),
             "classes": [
                 {
@@ -79,7 +79,7 @@ def draw(
     host_ops: Sequence[Any],
     rows: int,
 ) -> None:
-    """Pictures of an evaluation: `panel`, `best`, `worst`, `confusion`, `classes`.
+    """Pictures of an evaluation: `panel`, `best` and `worst`.
 
     Images are predicted again, on this process alone; `rows` of them a picture.
     """
@@ -100,8 +100,6 @@ def draw(
         if len(indices):
             table = [_row(source, int(i), found, miou) for i in indices]
             panel.panel(table, info, folder / f"{name}.png")
-    plots.confusion_matrix(evaluation.counts, info, folder / "confusion.png")
-    plots.class_bars(scores.iou(evaluation.counts), info, folder / "classes.png")
 
 
 def _fitted(example: dict[str, np.ndarray], host_ops) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from segjax import parallel
 from segjax.core.errors import SegjaxError
@@ -30,12 +30,14 @@ class Evaluation:
       step: train step of the weights.
       convention: how mean scores treat absent classes, a key of `scores.CONVENTIONS`.
       per_image: `(N, K, K)` int32, row `i` for example `i` of the source.
+      losses: `(N,)` float32 loss of each image; nan where none was asked for.
     """
 
     split: str
     step: int
     convention: str
     per_image: Int[np.ndarray, "N K K"]
+    losses: Float[np.ndarray, "N"]
 
     @property
     def counts(self) -> Int[np.ndarray, "K K"]:
@@ -43,8 +45,14 @@ class Evaluation:
         return self.per_image.sum(0, dtype=np.int64)
 
     def summary(self) -> dict[str, float]:
-        """`miou`, `pixel_accuracy` and their kin over the whole split."""
-        return scores.summary(self.counts, self.convention)
+        """`miou`, `pixel_accuracy` and their kin over the whole split.
+
+        `loss`, where there is one, is the mean over images of each image's loss.
+        """
+        summary = dict(scores.summary(self.counts, self.convention))
+        if np.isfinite(self.losses).any():
+            summary["loss"] = float(self.losses.mean(dtype=np.float64))
+        return summary
 
     def image_miou(self) -> np.ndarray:
         """`(N,)` float64 mean IoU of each image, over the classes it has or got."""
@@ -79,10 +87,11 @@ def run(
     total = len(range(jax.process_index(), len(source), jax.process_count()))
     rows = []
     for prediction in mine:
-        rows.append(np.append(prediction.counts.ravel(), prediction.index))
+        loss = np.float32(prediction.loss).view(np.int32)
+        rows.append(np.append(prediction.counts.ravel(), (loss, prediction.index)))
         if progress:
             progress(len(rows), total)
-    shape = (0, num_classes**2 + 1)
+    shape = (0, num_classes**2 + 2)
     rows = np.asarray(rows, np.int32) if rows else np.zeros(shape, np.int32)
     rows = parallel.gather_rows(rows)
     seen = np.sort(rows[:, -1])
@@ -91,9 +100,10 @@ def run(
             f"evaluation of {split}: saw {len(seen)} images of {len(source)}, "
             f"{len(np.unique(seen))} of them different. This is a bug in segjax."
         )
-    ordered = rows[np.argsort(rows[:, -1]), :-1]
-    per_image = ordered.reshape(-1, num_classes, num_classes)
-    return Evaluation(split, step, convention, per_image)
+    ordered = rows[np.argsort(rows[:, -1])]
+    per_image = ordered[:, :-2].reshape(-1, num_classes, num_classes)
+    losses = ordered[:, -2].copy().view(np.float32)
+    return Evaluation(split, step, convention, per_image, losses)
 
 
 def predictions(

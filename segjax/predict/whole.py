@@ -31,13 +31,16 @@ class Prediction:
       index: position of the example in its source.
       ids: `(H, W)` uint8 class ids at the image's own size.
       counts: `(K, K)` confusion counts against its label; zeros without a label.
+      loss: of this image alone; nan where none was asked for.
     """
 
     index: int
     ids: UInt8[np.ndarray, "H W"]
     counts: np.ndarray
+    loss: float
 
 
+LossFn = Callable[[Array, Array], tuple[Array, dict[str, Array]]]
 PredictFn = Callable[[Any, Iterable[dict[str, np.ndarray]]], Iterator[Prediction]]
 
 
@@ -49,6 +52,7 @@ def make_predict(
     num_classes: int,
     batch_size: int,
     threshold: float = 0.5,
+    loss: LossFn | None = None,
 ) -> PredictFn:
     """The function `(variables, examples) -> predictions`.
 
@@ -66,7 +70,11 @@ def make_predict(
         if rows is not None:
             logits = resize_bilinear(logits, rows, columns)
         ids = decide(logits, task, threshold)
-        return ids, confusion.count(labels, ids, num_classes)
+        counts = confusion.count(labels, ids, num_classes)
+        if loss is None:
+            return ids, counts, jnp.full(len(ids), jnp.nan)
+        one = jax.vmap(lambda logit, label: loss(logit[None], label[None])[0])
+        return ids, counts, one(logits, labels)
 
     forward = jax.jit(
         forward, in_shardings=(whole, split, split, split, split), out_shardings=split
@@ -77,10 +85,11 @@ def make_predict(
         for batch in _batches(examples, model.stride, batch_size):
             resize = batch.get("rows"), batch.get("columns")
             out = forward(variables, batch[IMAGE], batch[LABEL], *resize)
-            ids, counts = jax.device_get(out)
+            ids, counts, losses = jax.device_get(out)
             for i, (height, width) in enumerate(batch["sizes"]):
                 index = int(batch[INDEX][i])
-                yield Prediction(index, ids[i, :height, :width], counts[i])
+                whole_image = ids[i, :height, :width]
+                yield Prediction(index, whole_image, counts[i], float(losses[i]))
 
     return predict
 

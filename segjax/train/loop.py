@@ -37,9 +37,6 @@ class Journal(Protocol):
     def train(self, step: int, scalars: dict[str, float], images_per_s: float) -> None:
         """One line about the last `log_every` steps."""
 
-    def validation(self, step: int, scalars: dict[str, float]) -> None:
-        """One line about an evaluation."""
-
     def advance(self, step: int) -> None:
         """A step was sent to the devices."""
 
@@ -51,6 +48,7 @@ def run(
     batches: Callable[[int], Iterator[dict[str, np.ndarray]]],
     evaluate: Callable[[TrainState, int], dict[str, float]],
     save: Callable[[int, TrainState, dict[str, float], dict[str, Any]], None],
+    poll: Callable[[], None],
     journal: Journal,
     learning_rate: Callable[[int], Any],
     stop_requested: Callable[[], int],
@@ -69,8 +67,9 @@ def run(
     Args:
       step: compiled update.
       batches: first step -> this process's part of the batches from there on.
-      evaluate: scores of the validation split; `{}` if there is none.
+      evaluate: scores of the validation split, which it also logs.
       save: keeps (step, state, scores, what the loop must remember).
+      poll: raises if an earlier save has failed in the background.
       learning_rate: step -> learning rate, for the log.
       stop_requested: the number of the signal that asked to stop, else 0.
       name: example index -> name, for messages.
@@ -92,6 +91,7 @@ def run(
             at += 1
             pending.append((at, batch[INDEX], scalars))
             journal.advance(at)
+            poll()
 
             last = at == num_steps
             signum = _stop(stop_requested, at)
@@ -110,8 +110,6 @@ def run(
             scores = {}
             if eval_due:
                 scores = evaluate(state, at)
-                if scores:
-                    journal.validation(at, scores)
                 clock, since = time.perf_counter(), at
             if save_due:
                 save(at, state, scores, {"window": window.to_json()})

@@ -1,0 +1,46 @@
+"""U-Net on CamVid for two CPU cores: half resolution, a grid folded 2x2.
+
+Source:   CamVid as SegNet split it: 367 train, 101 val, 11 classes, 360x480.
+Command:  python launch.py --config=configs/camvid_unet_cpu.py --config.data.root=DIR
+Expected: see the README.
+"""
+
+from ml_collections import ConfigDict
+
+from segjax.core import quick
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.task = "multiclass"
+    config.data = dict(name="camvid", root="data/camvid")
+    config.input = dict(
+        train_ops="rescale(0.5) | scale(0.8, 1.6) | crop(160, 224) | flip_lr() "
+        "| color_jitter(0.3, 0.3, 0.3) | normalize()",
+        eval_ops="rescale(0.5) | normalize()",
+        batch_size=8,
+        workers=0,
+        threads=2,
+    )
+    config.model = dict(name="unet", width=32, depth=4, patch=2)
+    config.loss = dict(
+        cross_entropy=dict(class_weights="median_frequency(clip=5)"),
+    )
+    config.optim = dict(
+        name="adamw",
+        learning_rate=2e-3,
+        schedule="poly",
+        warmup_steps=200,
+        weight_decay=1e-3,
+        clip_norm=5.0,
+    )
+    config.train = dict(
+        num_steps=3300,
+        log_every=25,
+        eval_every=300,
+        save_every=300,
+        ema_decay=0.995,
+    )
+    config.evaluate = dict(batch_size=4)
+    return quick.answer(config, arg)

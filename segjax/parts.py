@@ -1,0 +1,154 @@
+"""What a checked config is made into: data, model, the way to predict and to score.
+
+Training, evaluation and prediction share these parts, so the number in a table is the
+behaviour of what ships.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from segjax import checkpoint, parallel
+from segjax import config as configs
+from segjax.core.errors import UserError
+from segjax.core.info import DatasetInfo
+from segjax.data import datasets
+from segjax.data.source import Source
+from segjax.evaluate import files, split
+from segjax.evaluate.split import Evaluation
+from segjax.predict.whole import LossFn, PredictFn, make_predict
+from segjax.report import record
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """A config, the class table that it is about, and the model.
+
+    Attributes:
+      config: the checked config.
+      info: the class table.
+      model: the network, without parameters.
+    """
+
+    config: configs.Config
+    info: DatasetInfo
+    model: nn.Module
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that restores it."""
+        return {
+            "model": self.config.model["name"],
+            "task": self.config.task,
+            "class_names": list(self.info.class_names),
+        }
+
+    def source(self, split: str) -> Source:
+        """A split of the data set."""
+        return datasets.make(split=split, **self.config.data)
+
+    def predict(
+        self, loss: LossFn | None = None, batch_size: int | None = None
+    ) -> PredictFn:
+        """The one path from images to classes; see `predict.whole`."""
+        return make_predict(
+            self.model,
+            normalize=self.config.eval_ops[1],
+            task=self.config.task,
+            num_classes=self.info.num_classes,
+            batch_size=batch_size or self.config.evaluate.batch_size,
+            threshold=self.config.evaluate.threshold,
+            loss=loss,
+        )
+
+    def evaluate(
+        self,
+        predict: PredictFn,
+        variables: Any,
+        source: Source,
+        *,
+        split_name: str,
+        step: int,
+        convention: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Evaluation:
+        """A whole split, each image once; every process takes part."""
+        return split.run(
+            predict,
+            variables,
+            source,
+            self.config.eval_ops[0],
+            split=split_name,
+            step=step,
+            num_classes=self.info.num_classes,
+            convention=convention or self.config.evaluate.convention,
+            threads=self.config.input.threads,
+            progress=progress,
+        )
+
+    def write_report(
+        self,
+        folder: Path,
+        evaluation: Evaluation,
+        predict: PredictFn,
+        variables: Any,
+        source: Source,
+    ) -> None:
+        """Scores, rows of images and pictures, under `evaluation/` and `pictures/`."""
+        files.write_scores(folder / "evaluation", evaluation, source, self.info)
+        files.draw(
+            folder / "pictures",
+            evaluation,
+            source,
+            self.info,
+            predict=predict,
+            variables=variables,
+            host_ops=self.config.eval_ops[0],
+            rows=self.config.evaluate.pictures,
+        )
+
+
+def make(checked: configs.Config, info: DatasetInfo) -> Parts:
+    """The parts of a config.
+
+    Raises:
+      UserError: the class table does not fit the task.
+    """
+    K = info.num_classes
+    if checked.task == "binary" and K != 2:
+        raise UserError(
+            f"config.task='binary': {info.name} has {K} classes and binary takes 2, "
+            "background and foreground. Use task='multiclass' or declare 2 classes."
+        )
+    model = configs.make_model(checked.model, 1 if checked.task == "binary" else K)
+    return Parts(checked, info, model)
+
+
+def load(workdir: Path, which: str = "best") -> tuple[Parts, Any, int]:
+    """The parts, variables and step of a trained run, from its folder alone.
+
+    The folder's JSON is read; no config file is executed and no data set is needed.
+
+    Args:
+      workdir: a run folder.
+      which: weights, `best` or `latest`.
+
+    Raises:
+      UserError: the folder holds no run, no checkpoint or only damaged ones.
+    """
+    written = record.read(workdir)
+    if not written:
+        raise UserError(
+            f"{workdir}: holds no run (no {record.RECORD}). Name the --workdir of a "
+            "training run."
+        )
+    checked = configs.resolve(record.read_config(workdir))
+    parts = make(checked, record.dataset_info(written["dataset"]))
+    weights = checkpoint.read_weights(workdir / "checkpoints", which=which)
+    mesh = parallel.local_mesh()
+    variables = jax.device_put(weights.variables, parallel.replicated(mesh))
+    return parts, variables, weights.step

@@ -1,0 +1,290 @@
+"""The composition root of training: a config -> parts -> a run in its folder.
+
+Order of a start: the config is checked, the cluster joined, the folder locked and
+compared with the config, every mask checked; only then is a device touched.
+"""
+
+import contextlib
+import functools
+import os
+import resource
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+from segjax import checkpoint, config, losses, optim, parallel, parts
+from segjax.core.errors import SegjaxError, UserError, raise_problems
+from segjax.core.state import TrainState
+from segjax.data import check, datasets, pipeline
+from segjax.data.source import Source
+from segjax.evaluate.split import Evaluation
+from segjax.losses import weights
+from segjax.metrics import per_class, scores
+from segjax.report import page, panel, record
+from segjax.report.files import plain
+from segjax.report.journal import Journal, Silent
+from segjax.train import init, lock, loop, signals
+from segjax.train.step import compile_step, make_step
+from segjax.train.window import Window
+
+INERT = ("input.workers", "input.threads", "train.keep", "evaluate.pictures")
+"""Fields that may change when a run is resumed: no number depends on them."""
+
+AUGMENTED = 12
+"""Augmented samples in the picture of the first batches."""
+
+
+def train(settings: Mapping, *, workdir: Path, cluster: tuple, argv: list[str]) -> int:
+    """Train to the end or until a signal; returns the exit code.
+
+    The same call resumes a run that was stopped or killed.
+
+    Args:
+      settings: the config, a ConfigDict or plain dicts.
+      workdir: the run folder, made if absent.
+      cluster: coordinator, number of processes, this process's number; None to detect.
+      argv: the command line, for the record.
+
+    Raises:
+      SegjaxError: see `core.errors` for the kinds and their exit codes.
+    """
+    begin = time.monotonic()
+    checked = config.resolve(settings)
+    parallel.initialize(parallel.cluster(os.environ, *cluster))
+    writer = jax.process_index() == 0
+    held = lock.hold(workdir) if writer else contextlib.nullcontext()
+    with held, signals.catch() as stop_requested:
+        _refuse_other_config(workdir, checked)
+        code, reason = 0, "done"
+        try:
+            _Run(checked, workdir, writer).train(stop_requested, argv)
+        except SegjaxError as error:
+            code, reason = error.exit_code, str(error)
+            raise
+        except BaseException as error:
+            code, reason = 1, repr(error)
+            raise
+        finally:
+            if writer and (workdir / record.RECORD).exists():
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                record.finish(workdir, code, reason, time.monotonic() - begin, peak)
+                page.write(workdir)
+    return code
+
+
+class _Run:
+    """The parts of a training run and what connects them."""
+
+    def __init__(self, checked: config.Config, workdir: Path, writer: bool):
+        self.config, self.workdir, self.writer = checked, workdir, writer
+        options = {"split": checked.train_split, **checked.data}
+        self.training: Source = datasets.make(**options)
+        self.validation: Source = datasets.make(
+            **{**options, "split": checked.val_split}
+        )
+        self.parts = parts.make(checked, self.training.info)
+        self.loss = losses.make(self._terms(), checked.task)
+        self.predict = self.parts.predict(self.loss)
+        self.tx, self.schedule = optim.make(
+            num_steps=checked.train.num_steps, **checked.optim
+        )
+
+    def train(self, stop_requested: Callable[[], int], argv: list[str]) -> None:
+        """From the newest checkpoint, or from nothing, to the end."""
+        options = self.config.train
+        mesh = parallel.make_mesh()
+        _refuse_batch_size(self.config.input.batch_size, mesh.size)
+        host_ops, normalize = self.config.train_ops
+        batches = functools.partial(self._batches, host_ops)
+        step = make_step(
+            self.parts.model,
+            self.loss,
+            self.tx,
+            normalize=normalize,
+            num_classes=self.parts.info.num_classes,
+            task=self.config.task,
+            seed=self.config.seed,
+            ema_decay=options.ema_decay,
+        )
+        folder = self.workdir / "checkpoints"
+        with checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints:
+            state, window = self._start(mesh, checkpoints)
+            start = int(state.step)
+            if start == options.num_steps:
+                print(f"{self.workdir}: finished at step {start}; nothing to do.")
+                return
+            if self.writer:
+                self._write_record(argv, state)
+                self._draw_augmented(batches)
+            with self._journal(start) as journal:
+                state = loop.run(
+                    state,
+                    step=compile_step(step, mesh),
+                    batches=batches,
+                    evaluate=functools.partial(self._evaluate, journal),
+                    save=functools.partial(self._save, journal, checkpoints),
+                    poll=checkpoints.poll,
+                    journal=journal,
+                    learning_rate=self.schedule,
+                    stop_requested=stop_requested,
+                    name=self.training.name,
+                    window=window,
+                    mesh=mesh,
+                    batch_size=self.config.input.batch_size,
+                    num_steps=options.num_steps,
+                    log_every=options.log_every,
+                    eval_every=options.eval_every,
+                    save_every=options.save_every,
+                    max_skipped_steps=options.max_skipped_steps,
+                )
+            checkpoints.wait()
+            self._report(checkpoints, state)
+
+    def _terms(self) -> dict[str, Any]:
+        """The loss terms, with class weights worked out from the training masks."""
+        cache = self.workdir / "checks"
+        survey = check.run(self.training, cache)
+        check.run(self.validation, cache)
+        terms = {name: dict(options) for name, options in self.config.loss.items()}
+        for options in terms.values():
+            if isinstance(rule := options.get("class_weights"), str):
+                options["class_weights"] = weights.resolve(rule, survey.pixel_counts())
+        K = self.parts.info.num_classes
+        raise_problems(losses.problems(terms, self.config.task, num_classes=K))
+        return terms
+
+    def _batches(self, host_ops: tuple, start: int):
+        """This process's part of the training batches from step `start` on."""
+        options = self.config.input
+        return pipeline.train_batches(
+            self.training,
+            host_ops,
+            seed=self.config.seed,
+            batch_size=options.batch_size,
+            start_step=start,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+            workers=options.workers,
+            threads=options.threads,
+        )
+
+    def _start(self, mesh: Mesh, checkpoints) -> tuple[TrainState, Window]:
+        """The state to train from, and what an interrupted run had not logged."""
+        model, use_ema = self.parts.model, self.config.train.ema_decay > 0
+        window = Window(self.parts.info.num_classes)
+        if checkpoints.latest() is not None:
+            target = init.abstract_state(model, self.tx, mesh=mesh, use_ema=use_ema)
+            state, notes, at = checkpoints.restore(None, target, meta=self.parts.meta)
+            window.from_json(notes["window"])
+            print(f"resuming at step {at} of {self.config.train.num_steps}")
+            return state, window
+        seed = self.config.seed
+        state = init.make_state(model, self.tx, seed=seed, mesh=mesh, use_ema=use_ema)
+        if self.config.init_from:
+            state, ledger = checkpoint.init_from(self.config.init_from, state)
+            print(checkpoint.format_ledger(ledger))
+        return state, window
+
+    def _evaluate(self, journal, state: TrainState, at: int) -> dict[str, float]:
+        begin = time.monotonic()
+        result = self._score(state, at)
+        summary = result.summary()
+        each = scores.iou(result.counts)
+        names = self.parts.info.class_names
+        rows = {f"iou/{name}": iou for name, iou in zip(names, each, strict=True)}
+        journal.validation(at, summary | rows, time.monotonic() - begin)
+        return summary
+
+    def _score(self, state: TrainState, at: int) -> Evaluation:
+        return self.parts.evaluate(
+            self.predict,
+            state.variables(),
+            self.validation,
+            split_name=self.config.val_split,
+            step=at,
+        )
+
+    def _save(self, journal, checkpoints, at, state, summary, notes) -> None:
+        journal.sync()
+        checkpoints.save(at, state, summary, {**self.parts.meta, **notes})
+
+    def _report(self, checkpoints, state: TrainState) -> None:
+        """Score the best weights once more, print the table, leave the pictures."""
+        at, _ = checkpoints.best()
+        if at != int(state.step):
+            state, _, _ = checkpoints.restore(at, state, which="best")
+        result = self._score(state, at)
+        if not self.writer:
+            return
+        self.parts.write_report(
+            self.workdir, result, self.predict, state.variables(), self.validation
+        )
+        info, name = self.parts.info, self.config.val_split
+        print(f"\n{name} of {info.name}, best weights (step {at}):\n")
+        print(per_class.table(result.counts, info.class_names, result.convention))
+        print(f"\nPictures and all else: {self.workdir / 'index.html'}")
+
+    def _journal(self, start: int):
+        if not self.writer:
+            return Silent()
+        num_steps = self.config.train.num_steps
+        return Journal(self.workdir, num_steps=num_steps, start_step=start)
+
+    def _write_record(self, argv: list[str], state: TrainState) -> None:
+        names = (self.config.train_split, self.config.val_split)
+        sources = dict(zip(names, (self.training, self.validation), strict=True))
+        record.write(
+            self.workdir,
+            config=self.config.plain,
+            argv=argv,
+            devices=parallel.visible_devices(),
+            seeds={"seed": self.config.seed},
+            dataset=record.dataset_entry(self.parts.info, sources),
+            facts={
+                "start_step": int(state.step),
+                "processes": jax.process_count(),
+                "parameters": init.count_parameters(state.params),
+                "running_statistics": init.count_parameters(state.batch_stats),
+            },
+        )
+
+    def _draw_augmented(self, batches) -> None:
+        """A picture of what the network will see, from the run's first batches."""
+        stream, examples = batches(0), []
+        while len(examples) < AUGMENTED:
+            batch = next(stream)
+            examples += [
+                dict(zip(batch, row, strict=True))
+                for row in zip(*batch.values(), strict=True)
+            ]
+        stream.close()
+        path = self.workdir / "pictures" / "augmented.png"
+        panel.sheet(examples[:AUGMENTED], self.parts.info, path)
+
+
+def _refuse_other_config(workdir: Path, checked: config.Config) -> None:
+    """A folder takes one experiment; what moves no number may change."""
+    if not (workdir / record.CONFIG).exists():
+        return
+    old = record.read_config(workdir)
+    changes = record.config_changes(old, plain(checked.plain))
+    changes = [c for c in changes if not c.startswith(tuple(f"{k}:" for k in INERT))]
+    if changes:
+        raise UserError(
+            f"{workdir}: holds a run of another config ({'; '.join(changes)}). Give "
+            "another --workdir, or the old values to resume."
+        )
+
+
+def _refuse_batch_size(batch_size: int, devices: int) -> None:
+    if batch_size % devices:
+        low = batch_size // devices * devices
+        near = f"{low} or {low + devices}" if low else f"{devices}"
+        raise UserError(
+            f"config.input.batch_size={batch_size}: not divisible by {devices} devices. "
+            f"Use {near}."
+        )
