@@ -28,7 +28,7 @@ import struct
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Integer, UInt8
 from PIL import Image
 
 from segjax.core.errors import EnvironmentFault, UserError
@@ -83,7 +83,7 @@ def decode_image(content: bytes, where: str) -> UInt8[np.ndarray, "H W 3"]:
 
 def read_label(
     path: str | os.PathLike[str], where: str = "", lossy: bool = False
-) -> Int[np.ndarray, "H W"] | UInt8[np.ndarray, "H W"]:
+) -> Integer[np.ndarray, "H W"]:
     """The stored numbers of a mask, uint8, uint16 or int32.
 
     Args:

@@ -42,7 +42,10 @@ def blobs(seed: int, height: int = 45, width: int = 64) -> np.ndarray:
     waves = sum(
         np.sin(x * a + y * b + c)
         for a, b, c in zip(
-            rng.uniform(-0.3, 0.3, 3), rng.uniform(-0.3, 0.3, 3), rng.uniform(0, 6, 3)
+            rng.uniform(-0.3, 0.3, 3),
+            rng.uniform(-0.3, 0.3, 3),
+            rng.uniform(0, 6, 3),
+            strict=True,
         )
     )
     return (waves > 0).astype(np.uint8)

@@ -2,8 +2,8 @@
 
 One alignment everywhere: pixel centres lie at half-integers, so the corners of the old
 and the new grid coincide. Images are resampled bilinearly when they grow and by area
-when they shrink. A label takes the old pixel that holds the centre of the new one; where
-centres lie on the border of two, as all do when a label is halved, even places take the
+when they shrink. A label takes the old pixel that holds the centre of the new one;
+where centres lie on the border of two, as all do when a label is halved, even places take the
 first and odd ones the second, so that the label does not shift against the image
 (OpenCV's `INTER_NEAREST` shifts by up to half a pixel). What comes from outside of the
 image has the colour `FILL` and the label `IGNORE`, never a class.
@@ -217,7 +217,7 @@ def resize(
             _nearest(array.shape[0], height),
             _nearest(array.shape[1], width),
         )
-        return array[rows][:, columns]
+        return array.take(rows, axis=0).take(columns, axis=1)
     shrinks = height * width < array.shape[0] * array.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(array, (width, height), interpolation=how)
