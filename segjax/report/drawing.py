@@ -35,14 +35,14 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 def text(
     picture: Image.Image,
-    xy: tuple[float, float],
+    xy: tuple[float | int, float | int],
     words: str,
     size: int,
     *,
     bold: bool = False,
     colour: tuple[int, int, int] = INK,
     anchor: str = "lm",
-    width: float | None = None,
+    width: float | int | None = None,
 ) -> None:
     """Write one line; cut with an ellipsis where it exceeds `width` pixels.
 

@@ -26,6 +26,8 @@ class Events:
         self._writer = tensorboardX.SummaryWriter(
             str(Path(workdir) / FOLDER),
             purge_step=start_step + 1 if start_step else None,
+            # names hold whole seconds alone: a quick restart would overwrite its file
+            filename_suffix=f".from{start_step:08}",
         )
 
     def scalars(self, step: int, kind: str, values: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ SCORES = {
 }
 """Scores of an evaluation's summary in reading order, with their titles."""
 
+_NEEDED = {"split", "step", "num_images", "convention_sentence", "summary", "classes"}
 _EXTREMES = 5
 
 
@@ -46,32 +47,30 @@ def evaluations(
         data = read(notes, read_json, path)
         if data is None:
             continue
-        info = _class_table(facts, [c["name"] for c in data["classes"]])
+        if not isinstance(data, dict) or not data.keys() >= _NEEDED:
+            notes.append(f"{path}: is not an evaluation; it lacks some of its keys.")
+            continue
         images = _images(path.with_name(f"{path.stem}_images.jsonl"), notes)
         summary = data["summary"]
-        known = [k for k in SCORES if k in summary]
-        others = [k for k, v in summary.items() if k not in SCORES and _is_number(v)]
-        found.append(
-            data
-            | {
-                "path": path,
-                "info": info,
-                "scores": [
-                    (SCORES.get(k, _words(k)), summary[k]) for k in known + others
-                ],
-                "worst": images[:_EXTREMES],
-                "best": images[: -_EXTREMES - 1 : -1]
-                if len(images) > _EXTREMES
-                else [],
-            }
-        )
+        names = [k for k in SCORES if k in summary]
+        names += [k for k, v in summary.items() if k not in SCORES and _is_number(v)]
+        more = {
+            "path": path,
+            "info": _class_table(facts, [c["name"] for c in data["classes"]]),
+            "scores": [(_words(k), summary[k]) for k in names],
+            "worst": images[:_EXTREMES],
+            "best": images[_EXTREMES:][: -_EXTREMES - 1 : -1],
+        }
+        found.append(data | more)
     return found
 
 
 def _images(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     """Rows of the per-image file that have a mIoU, the worst first."""
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text().split("\n") if path.exists() else []:
+        if not line:
+            continue
         try:
             row = json.loads(line)
             rows.append({k: row.get(k) for k in ("name", "miou", "pixel_accuracy")})
@@ -111,7 +110,7 @@ def headline(
             "miou": data["summary"].get("miou"),
             "what": f"mean IoU, {data['split']} split, {data['num_images']} images, "
             f"step {data['step']}",
-            "sentence": data.get("convention_sentence", ""),
+            "sentence": data["convention_sentence"],
         }
     scored = [r for r in rows if r["kind"] == "val" and not math.isnan(_miou(r))]
     if not scored:

@@ -122,7 +122,7 @@ def confusion_matrix(
 
 
 def class_bars(
-    scores: Sequence[float],
+    scores: Sequence[Any],
     info: DatasetInfo,
     path: str | Path,
     mean: float | None = None,

@@ -3,10 +3,11 @@
 step 200/2000  loss 0.812  miou(train) 0.410  34.1 images/s  1:23 left
 """
 
+import io
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any
 
 import rich.console
 import rich.progress
@@ -30,7 +31,7 @@ class Progress:
         num_steps: int,
         start_step: int = 0,
         every: int = 1,
-        stream: TextIO | None = None,
+        stream: io.TextIOBase | None = None,
         terminal: bool | None = None,
     ):
         self.num_steps = num_steps
@@ -89,7 +90,7 @@ def line(
     step: int,
     num_steps: int,
     values: Mapping[str, Any],
-    seconds_left: float | None = None,
+    seconds_left: float | int | None = None,
 ) -> str:
     """One line of text; `images_per_s` and the time left come last."""
     words = [f"step {step}/{num_steps}"]
@@ -103,7 +104,7 @@ def line(
     return "  ".join(words)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float | int) -> str:
     """`m:ss`, or `h:mm:ss` from an hour on."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -117,7 +118,7 @@ def _short(value: Any) -> str:
 
 
 def _seconds_left(
-    step: int, num_steps: int, first_step: int, first_time: float, now: float
+    step: int, num_steps: int, first_step: int, first_time: Any, now: Any
 ) -> float | None:
     if step <= first_step:
         return None

@@ -56,7 +56,7 @@ ENVIRONMENT = (
 )
 """The only environment variables that are ever recorded."""
 
-_SECRET = re.compile(r"token|secret|passw|credential|api_?key|access_?key", re.I)
+_SECRET = re.compile(r"token|secret|passw|credential|api[_-]?key|access[_-]?key", re.I)
 _DIFF_BYTES = 16 * 2**20
 
 
@@ -112,8 +112,8 @@ def finish(
     workdir: str | Path,
     exit_code: int,
     reason: str,
-    wall_seconds: float,
-    peak_rss_mb: float | None = None,
+    wall_seconds: float | int,
+    peak_rss_mb: float | int | None = None,
     **facts: Any,
 ) -> None:
     """Complete the newest attempt: how it ended, how long it took, what it needed.
