@@ -50,7 +50,9 @@ def test_class_255_minus_one_and_large_numbers_do_not_wrap_round(tmp_path):
 
 
 def test_threshold(tmp_path):
-    got = read(tmp_path, np.array([[0, 127, 128, 255]], np.uint8), LabelMap(threshold=128))
+    got = read(
+        tmp_path, np.array([[0, 127, 128, 255]], np.uint8), LabelMap(threshold=128)
+    )
     np.testing.assert_array_equal(got, [[0, 0, 1, 1]])
 
 

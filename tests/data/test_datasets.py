@@ -1,0 +1,259 @@
+"""Published layouts, and their usual faults, on tiny trees; then on the real files."""
+
+import os
+import pathlib
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+from pairs import image, mask, write
+
+from segjax.core.errors import UserError
+from segjax.core.keys import IGNORE
+from segjax.data import check, datasets
+from segjax.data.datasets import DATASETS, camvid, cityscapes
+from segjax.data.source import PairedFiles, Source
+
+REAL = pathlib.Path(os.environ.get("SEGJAX_DATA", "../shared/data"))
+
+
+def real(name: str) -> str:
+    """The folder of a real data set, or a skipped test."""
+    if not (REAL / name).is_dir():
+        pytest.skip(f"{REAL / name} is absent; set SEGJAX_DATA")
+    return str(REAL / name)
+
+
+def camvid_tree(root, split="train", names=("0001TP_1", "0016E5_2"), listed=True):
+    for k, name in enumerate(names):
+        write(root / split / f"{name}.png", image(k))
+        write(root / f"{split}annot" / f"{name}.png", mask(k, (0, 10, 11)))
+    if listed:
+        lines = [f"/SegNet/CamVid/{split}/{n}.png /SegNet/x/{n}.png" for n in names]
+        (root / f"{split}.txt").write_text("\n".join(lines) + "\n")
+
+
+def city_tree(root, split="val", ids=(7, 33, 0), labels="labelIds", count=2):
+    for k in range(count):
+        stem = f"frankfurt_00000{k}_000019"
+        write(
+            root / "leftImg8bit" / split / "frankfurt" / f"{stem}_leftImg8bit.png",
+            image(k),
+        )
+        gt = root / "gtFine" / split / "frankfurt"
+        write(gt / f"{stem}_gtFine_{labels}.png", mask(k, ids))
+        write(gt / f"{stem}_gtFine_instanceIds.png", np.full((8, 12), 26000, np.uint16))
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_camvid(listed, tmp_path):
+    camvid_tree(tmp_path, listed=listed)
+    source = datasets.make("camvid", "train", root=str(tmp_path))
+    assert isinstance(source, Source)
+    assert [source.name(i) for i in range(len(source))] == ["0001TP_1", "0016E5_2"]
+    example = source[1]
+    np.testing.assert_array_equal(example["image"], image(1))
+    raw = mask(1, (0, 10, 11))
+    np.testing.assert_array_equal(example["label"], np.where(raw == 11, IGNORE, raw))
+    assert example["index"] == 1
+    assert repr(source) == "camvid train: 2 examples"
+    assert pickle.loads(pickle.dumps(source)) == source
+
+
+def test_camvid_names_all_missing_files(tmp_path):
+    camvid_tree(tmp_path)
+    os.remove(tmp_path / "train" / "0001TP_1.png")
+    os.remove(tmp_path / "trainannot" / "0016E5_2.png")
+    with pytest.raises(UserError) as error:
+        camvid.make("train", str(tmp_path))
+    assert error.value.problems == [
+        "camvid train: 2 files do not pair:",
+        "train/0001TP_1.png: image is missing",
+        "trainannot/0016E5_2.png: mask is missing",
+    ]
+
+
+def test_a_missing_root_says_where_from_how_and_what_runs_without(tmp_path):
+    for name in ("camvid", "cityscapes"):
+        with pytest.raises(UserError) as error:
+            datasets.make(name, "train", root=str(tmp_path / "no"))
+        for part in ("https://", "ROOT/", "configs/streets_unet.py"):
+            assert part in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["camvid", "cityscapes"])
+def test_unknown_split(name, tmp_path):
+    with pytest.raises(UserError, match=r"no split 'trian'\. Known: train, val, test"):
+        datasets.make(name, "trian", root=str(tmp_path))
+
+
+def test_unknown_data_set():
+    with pytest.raises(UserError, match="Did you mean 'camvid'"):
+        datasets.make("camvit", "train")
+
+
+def test_cityscapes_maps_raw_ids_by_the_official_table(tmp_path):
+    city_tree(tmp_path, ids=tuple(range(34)))
+    source = cityscapes.make("val", str(tmp_path))
+    assert source.name(0) == "frankfurt_000000_000019"
+    table = {row[1]: row[2] for row in cityscapes.LABELS}
+    raw = mask(0, tuple(range(34)))
+    want = np.vectorize(table.__getitem__)(raw)
+    np.testing.assert_array_equal(source[0]["label"], want)
+
+
+def test_the_cityscapes_table_is_the_official_one():
+    official = pytest.importorskip("cityscapesscripts.helpers.labels")
+    ours = [(n, i, t, c) for n, i, t, c in cityscapes.LABELS]
+    theirs = [(x.name, x.id, x.trainId % 256, x.color) for x in official.labels]
+    assert ours == theirs
+    assert cityscapes.INFO.class_names == tuple(
+        official.trainId2label[k].name for k in range(19)
+    )
+
+
+def test_cityscapes_train_ids_are_recognised(tmp_path):
+    city_tree(tmp_path, ids=(0, 18, 255), labels="labelTrainIds")
+    source = cityscapes.make("val", str(tmp_path))
+    np.testing.assert_array_equal(source[0]["label"], mask(0, (0, 18, 255)))
+    with pytest.raises(UserError, match=r"has no \*_gtFine_labelIds.png"):
+        cityscapes.make("val", str(tmp_path), labels="labelIds")
+
+
+def test_cityscapes_files_without_partner_are_listed(tmp_path):
+    city_tree(tmp_path)
+    shutil.rmtree(tmp_path / "leftImg8bit")
+    with pytest.raises(UserError) as error:
+        cityscapes.make("val", str(tmp_path))
+    assert len(error.value.problems) == 3
+    assert "frankfurt_000001_000019_gtFine_labelIds.png: has no" in str(error.value)
+
+
+def test_cityscapes_test_cannot_be_scored(tmp_path):
+    city_tree(tmp_path, "test")
+    with pytest.raises(UserError, match="are not public"):
+        cityscapes.make("test", str(tmp_path))
+
+
+def test_fingerprint_is_of_the_content(tmp_path):
+    for folder in ("one", "two"):
+        camvid_tree(tmp_path / folder)
+    os.utime(tmp_path / "two" / "train" / "0001TP_1.png", (1, 1))
+
+    def fingerprint(folder):
+        return camvid.make("train", str(tmp_path / folder)).fingerprint()
+
+    assert fingerprint("one") == fingerprint("two")
+    path = tmp_path / "two" / "train" / "0001TP_1.png"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    assert fingerprint("one") != fingerprint("two")
+
+
+def test_fingerprint_is_of_the_class_table_too(tmp_path):
+    camvid_tree(tmp_path)
+    source = camvid.make("train", str(tmp_path))
+    other = PairedFiles(
+        cityscapes.INFO, source.split, source.root, source.pairs, source.rule
+    )
+    assert other.fingerprint() != source.fingerprint()
+
+
+def test_every_data_set_takes_split_from_the_caller():
+    for entry in DATASETS.values():
+        assert "split" in entry.__annotations__
+
+
+# The real files: what the tiny trees above imitate.
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 367), ("val", 101)])
+def test_real_camvid(split, count):
+    source = datasets.make("camvid", split, root=real("camvid"))
+    assert len(source) == count
+    assert source[0]["image"].shape == (360, 480, 3)
+    survey = check.run(source)
+    assert sum(survey.class_pixels) + survey.ignored_pixels == count * 360 * 480
+
+
+def test_real_cityscapes():
+    raw = datasets.make("cityscapes", "val", root=real("cityscapes_tiny"))
+    train_ids = datasets.make(
+        "cityscapes", "val", root=real("cityscapes_tiny"), labels="labelTrainIds"
+    )
+    # Both were made by shrinking the same frame, apart from each other.
+    assert (raw[0]["label"] == train_ids[0]["label"]).mean() > 0.95
+    check.run(datasets.make("cityscapes", "train", root=real("cityscapes")))
+    with pytest.raises(UserError, match="15 files do not pair"):
+        datasets.make("cityscapes", "val", root=real("cityscapes_labels_only"))
+
+
+def test_real_floods():
+    kwargs = {
+        "root": real("flood_area"),
+        "images": "Image/{name}",
+        "masks": "Mask/{name}",
+        "classes": ("dry", "water"),
+        "threshold": 128,
+    }
+    with pytest.raises(UserError) as error:
+        check.run(datasets.make("folder", "all", **kwargs))
+    named = {p.split(":")[0] for p in error.value.problems}
+    assert named == {f"Mask/{n}.png" for n in (14, 15, 1061, 2052, 2053)}
+    skip = ("14", "15", "1061", "2052", "2053")
+    survey = check.run(datasets.make("folder", "all", **kwargs, skip=skip), images=True)
+    assert (len(survey.problems), survey.turned) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "kwargs"),
+    [
+        (
+            "oxford_pet",
+            64,
+            {
+                "images": "images/{name}",
+                "masks": "annotations/trimaps/{name}",
+                "classes": ("pet", "background"),
+                "values": (1, 2),
+                "ignore": (3,),
+            },
+        ),
+        (
+            "pascal_voc",
+            1,
+            {
+                "images": "JPEGImages/{name}",
+                "masks": "SegmentationClass/{name}",
+                "classes": tuple(map(str, range(21))),
+                "ignore": (255,),
+                "skip": ("2011_003353",),
+            },
+        ),
+        (
+            "CHASEDB1",
+            28,
+            {
+                "images": "{name}.jpg",
+                "masks": "{name}_1stHO.png",
+                "classes": ("background", "vessel"),
+            },
+        ),
+        (
+            "DRIVE",
+            20,
+            {
+                "images": "training/images/{name}_training.tif",
+                "masks": "training/1st_manual/{name}_manual1.gif",
+                "classes": ("background", "vessel"),
+                "values": (0, 255),
+            },
+        ),
+    ],
+)
+def test_real_folders(name, count, kwargs):
+    source = datasets.make("folder", "all", root=real(name), **kwargs)
+    assert len(source) == count
+    assert min(check.run(source).class_images[:1]) > 0
