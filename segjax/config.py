@@ -1,7 +1,7 @@
 """The config: its sections, what may stand in them, and all that is wrong with one.
 
-Each section is the keyword arguments of one function or dataclass, so a signature is the
-schema, its docstring the documentation and its defaults the only defaults:
+Each section is the keyword arguments of one function or dataclass, so a signature is
+the schema, its docstring the documentation and its defaults the only defaults:
 
 ==========  ================================================================
 section     keyword arguments of

@@ -285,6 +285,6 @@ def _refuse_batch_size(batch_size: int, devices: int) -> None:
         low = batch_size // devices * devices
         near = f"{low} or {low + devices}" if low else f"{devices}"
         raise UserError(
-            f"config.input.batch_size={batch_size}: not divisible by {devices} devices. "
-            f"Use {near}."
+            f"config.input.batch_size={batch_size}: not divisible by {devices} "
+            f"devices. Use {near}."
         )

@@ -9,7 +9,7 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_backend_optimization_level=0"
 )
 
-from jaxtyping import install_import_hook  # noqa: E402  (the flags come first)
+from jaxtyping import install_import_hook
 
 install_import_hook("segjax", "beartype.beartype")
 

@@ -63,6 +63,6 @@ class DatasetInfo:
         return table
 
     def digest(self) -> str:
-        """sha256 of the ordered class names: two runs with one digest can be compared."""
+        """sha256 of the ordered class names; equal digests make runs comparable."""
         text = json.dumps([self.name, list(self.class_names)])
         return hashlib.sha256(text.encode()).hexdigest()

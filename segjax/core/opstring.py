@@ -47,7 +47,7 @@ def parse(text: str, ops: Table, where: str = "ops") -> tuple[Any, ...]:
 def _split(node: ast.expr) -> list[ast.expr]:
     """The operands of a chain `a | b | c`, left to right."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _split(node.left) + [node.right]
+        return [*_split(node.left), node.right]
     return [node]
 
 

@@ -27,7 +27,7 @@ class Window:
         self._counts = confusion.empty(self._num_classes)
 
     def add(self, scalars: dict[str, Any]) -> None:
-        """Add one step's scalars, on the host; a skipped step adds only to `skipped`."""
+        """Add one step's scalars; of a skipped step, its counts alone."""
         self._counts += np.asarray(scalars["counts"], np.int64)
         if not scalars["finite"]:
             self._skipped += 1

@@ -99,7 +99,7 @@ def test_m2_is_the_slides_network_layer_by_layer():
 
 
 def test_a_size_that_does_not_fit_names_the_nearest():
-    with pytest.raises(UserError, match="100x100.*divide by 64.*128x128"):
+    with pytest.raises(UserError, match=r"100x100.*divide by 64.*128x128"):
         jax.eval_shape(
             UNet(num_outputs=1, **SLIDES).init,
             jax.random.key(0),
@@ -109,7 +109,7 @@ def test_a_size_that_does_not_fit_names_the_nearest():
 
 def test_lists_of_widths_that_do_not_fit_are_refused():
     model = UNet(num_outputs=1, width=4, depth=2, up_widths=(8, 4, 2))
-    with pytest.raises(UserError, match="up_widths.*has 3 entries.*2 are needed"):
+    with pytest.raises(UserError, match=r"up_widths.*has 3 entries.*2 are needed"):
         jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
 
 
