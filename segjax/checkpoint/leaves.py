@@ -90,7 +90,9 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
 def shapes(tree: Any) -> dict[str, Leaf]:
     """Path -> shape and dtype, of arrays or of `jax.ShapeDtypeStruct`s."""
     return {
-        path: Leaf(tuple(np.shape(x)), str(getattr(x, "dtype", np.result_type(x))))
+        path: Leaf(
+            np.shape(x), str(x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype)
+        )
         for path, x in flatten(tree).items()
     }
 

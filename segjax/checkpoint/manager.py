@@ -10,6 +10,7 @@ checkpoints/
 ```
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -45,8 +46,8 @@ class Checkpoints:
     and chooses the step.
 
     Args:
-      directory: `<workdir>/checkpoints`; hold the lock of the workdir, unless
-        `read_only`: what a killed run left half written is deleted here.
+      directory: `<workdir>/checkpoints`, on a disk that all processes share. Hold the
+        lock of the workdir, unless `read_only`: what a killed run left is tidied here.
       keep: how many of the newest to keep; at least 1.
       async_save: False to have `save` return after the commit.
       metric: name of the score, higher is better, that chooses the best.
@@ -83,8 +84,11 @@ class Checkpoints:
                 for which in SETS:
                     (self.directory / which).mkdir(parents=True, exist_ok=True)
                     folder.clean(self.directory / which)
+                self._promote_late()
             except OSError as error:
-                raise self._fault("cannot be prepared", error) from error
+                raise shelf.fault(
+                    self.directory, "cannot be prepared", error
+                ) from error
 
     def save(
         self,
@@ -133,7 +137,9 @@ class Checkpoints:
                     temporary.mkdir(parents=True)
                 arrays.write(self._orbax, temporary, state)
             except OSError as error:
-                raise self._fault(f"step {step} could not be saved", error) from error
+                raise shelf.fault(
+                    self.directory, f"step {step} could not be saved", error
+                ) from error
         self._saving = step
         self._pending = self._thread.submit(job, facts, host)
         if not self._async:
@@ -275,18 +281,19 @@ class Checkpoints:
 
     def _commit(self, facts: Manifest, host: dict[str, Any]) -> None:
         """Turn what orbax stored into a checkpoint, then drop the oldest."""
-        self._orbax.wait_until_finished()
-        if not self._primary:
-            return
-        facts = dataclasses.replace(facts, leaves=leaves.describe(host))
         temporary, final = self._temporary(facts.step), self._final(facts.step)
         try:
+            self._orbax.wait_until_finished()
+            if not self._primary:
+                return
+            facts = dataclasses.replace(facts, leaves=leaves.describe(host))
             manifest.write(temporary, facts)
             if final.exists():  # not committed here, or `save` had seen it
                 shelf.discard(final, "its manifest is not valid")
             folder.publish(temporary, final)
         except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
+            if self._primary:
+                shutil.rmtree(temporary, ignore_errors=True)
             raise
         _log.info("%s: committed", final)
         self._promote(facts)
@@ -329,6 +336,12 @@ class Checkpoints:
             if step != facts.step:
                 folder.remove(final.parent / folder.name(step))
 
+    def _promote_late(self) -> None:
+        """Do what a run that was killed between commit and promotion had left to do."""
+        for facts in shelf.committed(self.directory / "latest").values():
+            with contextlib.suppress(Damaged):  # `restore` will find it
+                self._promote(facts)
+
     # How a checkpoint is found.
 
     def _newest(self) -> int:
@@ -343,7 +356,7 @@ class Checkpoints:
             try:
                 mine = shelf.first_whole(room, step, rejected, read_only=self.read_only)
             except OSError as error:
-                raise self._fault("cannot be read", error) from error
+                raise shelf.fault(self.directory, "cannot be read", error) from error
         chosen = parallel.agree(mine)
         if chosen == shelf.DAMAGED and step is None:
             raise UserError(self._all_damaged(which))
@@ -373,15 +386,9 @@ class Checkpoints:
             pending.result()
         except (*arrays.FAULTS, Damaged) as error:
             step, self._saving = self._saving, None
-            raise self._fault(f"step {step} could not be saved", error) from error
-
-    def _fault(self, what: str, error: BaseException) -> EnvironmentFault:
-        free = shutil.disk_usage(_existing(self.directory)).free
-        return EnvironmentFault(
-            f"{self.directory}: {what} ({arrays.first_line(error)}); {free:,} bytes "
-            "are free there. Mend the disk and start again: the run resumes from the "
-            "newest checkpoint."
-        )
+            raise shelf.fault(
+                self.directory, f"step {step} could not be saved", error
+            ) from error
 
     def _all_damaged(self, which: str) -> str:
         return (
@@ -389,8 +396,3 @@ class Checkpoints:
             f"and {self.directory / folder.QUARANTINE}. Start in another workdir, from "
             "the weights of another checkpoint or from scratch."
         )
-
-
-def _existing(path: Path) -> Path:
-    """The nearest folder upwards that exists."""
-    return path if path.is_dir() or path == path.parent else _existing(path.parent)

@@ -6,7 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from segjax.checkpoint import folder, manifest
+from segjax.checkpoint.arrays import first_line
 from segjax.checkpoint.manifest import Damaged, Manifest
+from segjax.core.errors import EnvironmentFault
 
 NONE, DAMAGED = -1, -2
 """Instead of a step: there is no checkpoint; there are only damaged ones."""
@@ -76,3 +78,14 @@ def warn_of_full_disk(path: Path) -> None:
     free, size = shutil.disk_usage(path).free, folder.size(path)
     if free < 2 * size:
         _log.warning("%s: %d bytes are free, it has %d itself", path, free, size)
+
+
+def fault(directory: Path, what: str, error: BaseException) -> EnvironmentFault:
+    """The error for a disk that refuses; names the folder and its free bytes."""
+    while not directory.is_dir() and directory != directory.parent:
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free
+    return EnvironmentFault(
+        f"{directory}: {what} ({first_line(error)}); {free:,} bytes are free there. "
+        "Mend the disk and start again: the run resumes from the newest checkpoint."
+    )
