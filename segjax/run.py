@@ -61,7 +61,7 @@ def train(settings: Mapping, *, workdir: Path, cluster: tuple, argv: list[str]) 
         _refuse_other_config(workdir, checked)
         code, reason = 0, "done"
         try:
-            _Run(checked, workdir, writer).train(stop_requested, argv)
+            _Run(checked, workdir, writer, begin).train(stop_requested, argv)
         except SegjaxError as error:
             code, reason = error.exit_code, str(error)
             raise
@@ -79,8 +79,11 @@ def train(settings: Mapping, *, workdir: Path, cluster: tuple, argv: list[str]) 
 class _Run:
     """The parts of a training run and what connects them."""
 
-    def __init__(self, checked: config.Config, workdir: Path, writer: bool):
-        self.config, self.workdir, self.writer = checked, workdir, writer
+    def __init__(
+        self, checked: config.Config, workdir: Path, writer: bool, begin: float
+    ):
+        self.config, self.workdir = checked, workdir
+        self.writer, self.begin = writer, begin
         options = {"split": checked.train_split, **checked.data}
         self.training: Source = datasets.make(**options)
         self.validation: Source = datasets.make(
@@ -232,7 +235,9 @@ class _Run:
         if not self.writer:
             return Silent()
         num_steps = self.config.train.num_steps
-        return Journal(self.workdir, num_steps=num_steps, start_step=start)
+        return Journal(
+            self.workdir, num_steps=num_steps, start_step=start, begin=self.begin
+        )
 
     def _write_record(self, argv: list[str], state: TrainState) -> None:
         names = (self.config.train_split, self.config.val_split)

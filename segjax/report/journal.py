@@ -1,6 +1,7 @@
 """What a run writes while it trains: the log, the events, the progress, the page."""
 
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ class Journal(contextlib.AbstractContextManager):
       workdir: the run folder.
       num_steps: the last step.
       start_step: the restored step; what was written after it is cut back.
+      begin: `time.monotonic()` of the start, for the time to the first step.
     """
 
-    def __init__(self, workdir: Path, *, num_steps: int, start_step: int):
+    def __init__(self, workdir: Path, *, num_steps: int, start_step: int, begin: float):
         self._workdir = workdir
+        self._begin: float | None = begin
         with contextlib.ExitStack() as stack:
             enter = stack.enter_context
             self._metrics = enter(MetricsLog(workdir / METRICS, start_step))
@@ -40,7 +43,11 @@ class Journal(contextlib.AbstractContextManager):
         self._stack.__exit__(*exception)
 
     def advance(self, step: int) -> None:
-        """A step was sent to the devices."""
+        """A step was sent to the devices; the first one when it was compiled."""
+        if self._begin is not None:
+            seconds = time.monotonic() - self._begin
+            self._timing.write(step, "start", seconds=seconds)
+            self._begin = None
         self._progress.update(step)
 
     def say(self, words: str) -> None:
