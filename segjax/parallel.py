@@ -96,6 +96,11 @@ def initialize(arguments: dict[str, Any] | None) -> None:
         ) from error
 
 
+def process_index() -> int:
+    """The number of this process; of a single one it is known without a device."""
+    return jax.process_index() if jax.distributed.is_initialized() else 0
+
+
 def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
     """A one-dimensional mesh over all devices of all processes, or over `devices`."""
     devices = jax.devices() if devices is None else devices

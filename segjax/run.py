@@ -55,13 +55,14 @@ def train(settings: Mapping, *, workdir: Path, cluster: tuple, argv: list[str]) 
     begin = time.monotonic()
     checked = config.resolve(settings)
     parallel.initialize(parallel.cluster(os.environ, *cluster))
-    writer = jax.process_index() == 0
+    writer = parallel.process_index() == 0
     held = lock.hold(workdir) if writer else contextlib.nullcontext()
     with held, signals.catch() as stop_requested:
         _refuse_other_config(workdir, checked)
-        code, reason = 0, "done"
+        code, reason, job = 0, "done", None
         try:
-            _Run(checked, workdir, writer, begin).train(stop_requested, argv)
+            job = _Run(checked, workdir, writer, begin)
+            job.train(stop_requested, argv)
         except SegjaxError as error:
             code, reason = error.exit_code, str(error)
             raise
@@ -69,7 +70,7 @@ def train(settings: Mapping, *, workdir: Path, cluster: tuple, argv: list[str]) 
             code, reason = 1, repr(error)
             raise
         finally:
-            if writer and (workdir / record.RECORD).exists():
+            if job is not None and job.recorded:
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 record.finish(workdir, code, reason, time.monotonic() - begin, peak)
                 page.write(workdir)
@@ -84,6 +85,7 @@ class _Run:
     ):
         self.config, self.workdir = checked, workdir
         self.writer, self.begin = writer, begin
+        self.recorded = False  # whether this start stands in the record
         options = {"split": checked.train_split, **checked.data}
         self.training: Source = datasets.make(**options)
         self.validation: Source = datasets.make(
@@ -117,7 +119,7 @@ class _Run:
         with checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints:
             state, window = self._start(mesh, checkpoints)
             start = int(state.step)
-            if start == options.num_steps:
+            if start == options.num_steps and _has_ended_well(self.workdir):
                 print(f"{self.workdir}: finished at step {start}; nothing to do.")
                 return
             if self.writer:
@@ -188,7 +190,9 @@ class _Run:
         seed = self.config.seed
         state = init.make_state(model, self.tx, seed=seed, mesh=mesh, use_ema=use_ema)
         if self.config.init_from:
-            state, ledger = checkpoint.init_from(self.config.init_from, state)
+            state, ledger = checkpoint.init_from(
+                self.config.init_from, state, meta=self.parts.meta
+            )
             print(checkpoint.format_ledger(ledger))
         return state, window
 
@@ -256,6 +260,7 @@ class _Run:
                 "running_statistics": init.count_parameters(state.batch_stats),
             },
         )
+        self.recorded = True
 
     def _draw_augmented(self, batches) -> None:
         """A picture of what the network will see, from the run's first batches."""
@@ -283,6 +288,12 @@ def _refuse_other_config(workdir: Path, checked: config.Config) -> None:
             f"{workdir}: holds a run of another config ({'; '.join(changes)}). Give "
             "another --workdir, or the old values to resume."
         )
+
+
+def _has_ended_well(workdir: Path) -> bool:
+    """Whether a start came to its end: a kill may fall between training and report."""
+    attempts = record.read(workdir).get("attempts", [])
+    return any(attempt.get("exit_code") == 0 for attempt in attempts)
 
 
 def _refuse_batch_size(batch_size: int, devices: int) -> None:
