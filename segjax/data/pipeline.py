@@ -64,7 +64,7 @@ def train_batches(
         problems.append(f"{source!r}: is empty; training needs an example.")
     if batch_size < 1 or batch_size % process_count:
         problems.append(
-            f"config.train.batch_size={batch_size}: must be a positive multiple of the "
+            f"config.input.batch_size={batch_size}: must be a positive multiple of the "
             f"{process_count} processes. Use {-(-batch_size // process_count)} x "
             f"{process_count}."
         )
@@ -124,7 +124,7 @@ def examples(
     """
     if random := [op for op in ops if is_random(op)]:
         raise UserError(
-            f"config.eval.ops: {random[0]} is random; evaluation takes fixed ops such "
+            f"config.input.eval_ops: {random[0]} is random; evaluation takes fixed ops such "
             "as resize, rescale and pad. Leave it out."
         )
     data = grain.MapDataset.source(_Reader(source))[start::step]
@@ -196,7 +196,7 @@ def _stack(batch: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     if len(sizes) > 1:
         shown = ", ".join(f"{h}x{w}" for h, w in sizes[:4])
         raise UserError(
-            f"config.data.ops: leave images of different sizes in one batch ({shown}); "
+            f"config.input.train_ops: leave images of different sizes in one batch ({shown}); "
             "all must be equal. End with crop(height, width) or resize(height, width)."
         )
     return {
@@ -218,7 +218,7 @@ def _read(stream: grain.IterDataset) -> Iterator[dict[str, np.ndarray]]:
                 if "terminated unexpectedly" not in str(error):
                     raise
                 raise EnvironmentFault(
-                    f"config.data.workers: a data worker process died ({error}) "
+                    f"config.input.workers: a data worker process died ({error}) "
                     "Exit code -9 is often a lack of memory: use fewer workers."
                 ) from error
             yield item

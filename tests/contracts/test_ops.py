@@ -229,7 +229,8 @@ def test_normalize_is_the_formula_in_numpy_and_jax():
 
 
 def test_split():
-    host, normalize = ops.make("flip_lr() | crop(8, 8) | normalize()")
+    text = "flip_lr() | crop(8, 8) | normalize()"
+    host, normalize = ops.split(opstring.parse(text, ops.OPS))
     assert [type(o).__name__ for o in host] == ["FlipLr", "Crop"]
     assert normalize == ops.Normalize()
 
@@ -239,7 +240,7 @@ def test_split():
 )
 def test_split_refuses_a_string_that_does_not_end_in_normalize(text):
     with pytest.raises(UserError, match="must stand last, once"):
-        ops.make(text)
+        ops.split(opstring.parse(text, ops.OPS))
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def make(
     skip: tuple[str, ...] = (),
     val_share: float | int = 0.1,
     split_seed: int = 0,
-    name: str = "folder",
+    title: str = "folder",
 ) -> PairedFiles:
     """One split of a folder of images and masks.
 
@@ -89,16 +89,16 @@ def make(
       skip: names to leave out, whatever the split.
       val_share: share of the images in `"val"` where nothing else says so.
       split_seed: of that split; not the seed of the training.
-      name: what reports call the data set.
+      title: what reports call the data set.
 
     Raises:
       UserError: the folder, a partner file or the class table is missing or does not
         agree; with every problem.
     """
-    info = DatasetInfo(name, ("-", "--"), ((0, 0, 0),) * 2)  # until the table is known
+    info = DatasetInfo(title, ("-", "--"), ((0, 0, 0),) * 2)  # until the table is known
     base = source_lib.find_root(root, info, TREE)
     info, rule = _classes(
-        base, name, classes, values, ignore, colours, threshold, by_colour
+        base, title, classes, values, ignore, colours, threshold, by_colour
     )
     if not 0 < val_share < 1:
         raise UserError(f"config.data.val_share={val_share}: must be in (0, 1).")
@@ -131,7 +131,7 @@ def make(
     return PairedFiles(info, split, str(base), pairs, rule, mask_orientation)
 
 
-def _classes(base, name, classes, values, ignore, colours, threshold, by_colour):
+def _classes(base, title, classes, values, ignore, colours, threshold, by_colour):
     """`(DatasetInfo, LabelMap)` from the arguments, or from `classes.txt`."""
     listing = base / "classes.txt"
     ignored_colours = ()
@@ -169,7 +169,7 @@ def _classes(base, name, classes, values, ignore, colours, threshold, by_colour)
     if problems:
         raise UserError(problems)
     colours = tuple(tuple(c) for c in colours) or generated_colours(count)
-    info = DatasetInfo(name, tuple(classes), colours)
+    info = DatasetInfo(title, tuple(classes), colours)
     pairs = (*zip(values, range(count), strict=True), *((v, IGNORE) for v in ignore))
     codes = (
         *zip(colours, range(count), strict=True),

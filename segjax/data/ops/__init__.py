@@ -9,7 +9,6 @@ Only `normalize` is different: it runs on the device, on a batch, and stands las
 
 from typing import Any
 
-from segjax.core import opstring
 from segjax.core.errors import UserError
 from segjax.core.tables import Table
 from segjax.data.ops import colour, geometry
@@ -32,19 +31,8 @@ OPS = Table(
 )
 
 
-def make(
-    text: str, where: str = "config.data.ops"
-) -> tuple[tuple[Any, ...], Normalize]:
-    """The ops that a string names: `(host ops in order, the device op)`.
-
-    Raises:
-      UserError: with every unknown op and bad argument, or if `normalize` is not last.
-    """
-    return split(opstring.parse(text, OPS, where), where)
-
-
 def split(
-    ops: tuple[Any, ...], where: str = "config.data.ops"
+    ops: tuple[Any, ...], where: str = "config.input.train_ops"
 ) -> tuple[tuple[Any, ...], Normalize]:
     """`(host ops, normalize)` of a parsed string.
 
