@@ -43,7 +43,7 @@ def lovasz(
 
     Source: the module's paper, equations 8, 9 and 11; hinge: Yu & Blaschko, 2015.
     """
-    pixels = prepare(logits, labels)
+    pixels = prepare(logits, labels, task)
     true = targets(pixels.labels, logits.shape[-1], task)
     if task == "binary":
         errors = jax.nn.relu(1 - (2 * true - 1) * pixels.logits)

@@ -28,12 +28,18 @@ class Pixels(NamedTuple):
     valid: Bool[Array, "B H W"]
 
 
-def prepare(logits: Float[Array, "B H W K"], labels: Integer[Array, "B H W"]) -> Pixels:
+def prepare(
+    logits: Float[Array, "B H W K"], labels: Integer[Array, "B H W"], task: Task
+) -> Pixels:
     """Take ignored pixels out of `logits` and `labels`; `labels` is ids or `IGNORE`.
 
     The mask goes on the *logits*, not on the loss: a mask on the loss alone leaves a
     gradient of `0 * inf = NaN` behind an ignored pixel with a non-finite logit.
+
+    Raises:
+      UserError: the number of logits does not fit the task.
     """
+    _check_logits(logits.shape[-1], task)
     valid = labels != IGNORE
     return Pixels(
         logits=jnp.where(valid[..., None], logits.astype(jnp.float32), 0.0),
@@ -46,7 +52,6 @@ def probabilities(
     logits: Float[Array, "B H W K"], task: Task
 ) -> Float[Array, "B H W K"]:
     """Softmax over `K` logits, or the sigmoid of one; in 0..1."""
-    check_logits(logits, task)
     return jax.nn.sigmoid(logits) if task == "binary" else jax.nn.softmax(logits)
 
 
@@ -77,13 +82,7 @@ def masked_mean(
     return jnp.sum(weights * values) / jnp.where(total > 0, total, 1.0)
 
 
-def check_logits(logits: Float[Array, "B H W K"], task: Task) -> None:
-    """Refuse a number of logits that does not fit the task.
-
-    Raises:
-      UserError: `binary` wants 1 logit a pixel and `multiclass` 2 or more.
-    """
-    found = logits.shape[-1]
+def _check_logits(found: int, task: Task) -> None:
     if (task == "binary") != (found == 1):
         allowed = "1 logit" if task == "binary" else "2 logits or more"
         raise UserError(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
 from segjax.core.errors import UserError
-from segjax.losses.masking import Task, check_logits, masked_mean, prepare, targets
+from segjax.losses.masking import Task, masked_mean, prepare, targets
 
 ClassWeights = tuple[float, ...] | str | None
 """Numbers, one a class; or the name of a rule that makes them (see `weights`)."""
@@ -43,9 +43,8 @@ def cross_entropy(
     Source: smoothing: Szegedy et al., Rethinking the Inception Architecture, 2016,
       arXiv:1512.00567, section 7.
     """
-    check_logits(logits, task)
     num_classes = logits.shape[-1]
-    pixels = prepare(logits, labels)
+    pixels = prepare(logits, labels, task)
     weights = _class_weights(class_weights, num_classes)
     # One-hot products, not a gather: the gradient of a gather is a slow scatter.
     target = targets(pixels.labels, num_classes, task)
@@ -56,7 +55,7 @@ def cross_entropy(
 
 
 def binary_cross_entropy(
-    logits: Float[Array, "B H W 1"],
+    logits: Float[Array, "B H W K"],
     labels: Integer[Array, "B H W"],
     *,
     task: Literal["binary"] = "binary",
@@ -66,7 +65,7 @@ def binary_cross_entropy(
     """Sigmoid cross-entropy, in nats a pixel: `-(w y log p + (1 - y) log(1 - p))`.
 
     Args:
-      logits: the raw score of the foreground.
+      logits: the raw score of the foreground, `K = 1`.
       labels: 0, 1 or `IGNORE`.
       task: `"binary"`.
       pos_weight: `w > 0`, the weight of foreground pixels. The mean is divided by the
@@ -76,8 +75,7 @@ def binary_cross_entropy(
     Raises:
       UserError: there is more than one logit.
     """
-    check_logits(logits, task)
-    pixels = prepare(logits, labels)
+    pixels = prepare(logits, labels, task)
     score = pixels.logits[..., 0]
     target = (1 - label_smoothing) * (pixels.labels == 1) + label_smoothing / 2
     loss = -(
@@ -117,8 +115,7 @@ def focal(
     Differs: the paper divides by the number of foreground anchors; this by the sum of
       the weights of the valid pixels.
     """
-    check_logits(logits, task)
-    pixels = prepare(logits, labels)
+    pixels = prepare(logits, labels, task)
     if task == "binary":
         sign = jnp.where(pixels.labels == 1, 1.0, -1.0)
         log_true = jax.nn.log_sigmoid(sign * pixels.logits[..., 0])

@@ -77,7 +77,7 @@ def _sums(logits, labels, task, per_image, classes):
 
     `R` is `B` or 1; `C` is `K` or 1; `counted` is 1.0 where the pair is averaged.
     """
-    pixels = prepare(logits, labels)
+    pixels = prepare(logits, labels, task)
     valid = pixels.valid[..., None]
     predicted = probabilities(pixels.logits, task) * valid
     true = targets(pixels.labels, logits.shape[-1], task) * valid

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from typing import Any
 
 import numpy as np
 from jaxtyping import Integer
@@ -109,7 +110,7 @@ def problems(rule: str, where: str = "class_weights") -> list[str]:
     return signature_problems(where, RULES[name], kwargs, given=RULES.given)
 
 
-def _parse(rule: str) -> tuple[str, dict[str, float]]:
+def _parse(rule: str) -> tuple[str, dict[str, Any]]:
     node = ast.parse(rule.strip(), mode="eval").body
     if isinstance(node, ast.Name):
         return node.id, {}

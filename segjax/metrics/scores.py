@@ -18,6 +18,7 @@ printed with its rule's sentence. For a binary task, the foreground is class 1.
 
 import dataclasses
 import functools
+import math
 import operator
 from collections.abc import Callable
 from typing import Literal
@@ -56,7 +57,7 @@ class Convention:
     @property
     def strict(self) -> bool:
         """Whether what is undefined makes the mean undefined."""
-        return self.over == "all" and np.isnan(self.absent_iou)
+        return self.over == "all" and math.isnan(self.absent_iou)
 
 
 RULES = {
@@ -238,7 +239,8 @@ def _columns(counts: np.ndarray, rule: Convention) -> np.ndarray:
     return counts if rule.other_is_missed else counts[..., : counts.shape[-2]]
 
 
-def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def _divide(part, whole) -> np.ndarray:
+    """`part / whole` of integers or arrays of them; NaN for 0 / 0."""
     with np.errstate(invalid="ignore"):
         return np.asarray(part / whole, np.float64)
 
