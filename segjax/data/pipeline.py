@@ -124,8 +124,8 @@ def examples(
     """
     if random := [op for op in ops if is_random(op)]:
         raise UserError(
-            f"config.input.eval_ops: {random[0]} is random; evaluation takes fixed ops such "
-            "as resize, rescale and pad. Leave it out."
+            f"config.input.eval_ops: {random[0]} is random; evaluation takes fixed ops "
+            "such as resize, rescale and pad. Leave it out."
         )
     data = grain.MapDataset.source(_Reader(source))[start::step]
     for op in ops:
@@ -196,8 +196,8 @@ def _stack(batch: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     if len(sizes) > 1:
         shown = ", ".join(f"{h}x{w}" for h, w in sizes[:4])
         raise UserError(
-            f"config.input.train_ops: leave images of different sizes in one batch ({shown}); "
-            "all must be equal. End with crop(height, width) or resize(height, width)."
+            f"config.input.train_ops: leave images of different sizes in one batch "
+            f"({shown}); all must be equal. End with crop(height, width) or resize(height, width)."
         )
     return {
         IMAGE: np.stack([e[IMAGE] for e in batch]),

@@ -3,8 +3,8 @@
 One alignment everywhere: pixel centres lie at half-integers, so the corners of the old
 and the new grid coincide. Images are resampled bilinearly when they grow and by area
 when they shrink. A label takes the old pixel that holds the centre of the new one;
-where centres lie on the border of two, as all do when a label is halved, even places take the
-first and odd ones the second, so that the label does not shift against the image
+centres may lie on the border of two, as all do when a label is halved: even places take
+the first and odd ones the second, so that the label does not shift against the image
 (OpenCV's `INTER_NEAREST` shifts by up to half a pixel). What comes from outside of the
 image has the colour `FILL` and the label `IGNORE`, never a class.
 """
