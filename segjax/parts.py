@@ -5,6 +5,7 @@ behaviour of what ships.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import jax
 
 from segjax import checkpoint, parallel
 from segjax import config as configs
-from segjax.core.errors import UserError
+from segjax.core.errors import UserError, raise_problems
 from segjax.core.info import DatasetInfo
 from segjax.data import datasets
 from segjax.data.source import Source
@@ -47,9 +48,28 @@ class Parts:
             "class_names": list(self.info.class_names),
         }
 
-    def source(self, split: str) -> Source:
-        """A split of the data set."""
-        return datasets.make(split=split, **self.config.data)
+    def source(self, split: str, root: str | None = None) -> Source:
+        """A split of the data set.
+
+        Args:
+          split: its name.
+          root: folder of the data, if it is not the config's.
+
+        Raises:
+          UserError: the files are not as they must be, or their classes are not those
+            of the run.
+        """
+        options = {"split": split, **self.config.data}
+        if root is not None:
+            options["root"] = root
+            kwargs = {k: v for k, v in options.items() if k not in ("name", "split")}
+            raise_problems(
+                datasets.DATASETS.problems("config.data", options["name"], kwargs)
+            )
+        source = datasets.make(**options)
+        if source.info.class_names != self.info.class_names:
+            raise UserError(_other_classes(source, self.info))
+        return source
 
     def predict(
         self, loss: LossFn | None = None, batch_size: int | None = None
@@ -98,10 +118,16 @@ class Parts:
         variables: Any,
         source: Source,
     ) -> None:
-        """Scores, rows of images and pictures, under `evaluation/` and `pictures/`."""
+        """Scores and rows of images under `evaluation/`; pictures.
+
+        `pictures/` is of the validation split; that of another split is in
+        `evaluation/SPLIT_pictures/`.
+        """
         files.write_scores(folder / "evaluation", evaluation, source, self.info)
+        split = evaluation.split
+        validation = split == self.config.val_split
         files.draw(
-            folder / "pictures",
+            folder / ("pictures" if validation else f"evaluation/{split}_pictures"),
             evaluation,
             source,
             self.info,
@@ -152,3 +178,17 @@ def load(workdir: Path, which: str = "best") -> tuple[Parts, Any, int]:
     mesh = parallel.local_mesh()
     variables = jax.device_put(weights.variables, parallel.replicated(mesh))
     return parts, variables, weights.step
+
+
+def _other_classes(source: Source, own: DatasetInfo) -> str:
+    theirs, ours = source.info.class_names, own.class_names
+    changes = [
+        f"{k} is {a!r} there and {b!r} in the run"
+        for k, (a, b) in enumerate(itertools.zip_longest(theirs, ours))
+        if a != b
+    ]
+    more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+    return (
+        f"{source!r}: its classes are not those that the run learnt: "
+        f"{'; '.join(changes[:3])}{more}. Name data with the run's class table."
+    )

@@ -1,0 +1,106 @@
+"""Score a trained run on a split of its data set, each image exactly once.
+
+Prints the table of classes with the rule of its means; writes scores and counts, a row
+for each image, and pictures of examples.
+
+examples:
+  segjax evaluate runs/streets_unet
+  segjax evaluate runs/camvid --split train --out train_scores
+  segjax evaluate runs/camvid --root /data/CamVid --convention all --json
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from segjax.commands import answer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `segjax evaluate`."""
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run")
+    parser.add_argument("--split", help="default: the run's validation split")
+    parser.add_argument(
+        "--root", metavar="DIR", help="where the data are, if not where they were"
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("best", "latest"),
+        default="best",
+        help="which checkpoint; default: best",
+    )
+    parser.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=answer.positive,
+        help="images a step; moves no number; default: the config's",
+    )
+    parser.add_argument(
+        "--convention",
+        metavar="NAME",
+        help="what the means do with absent classes, or 'all' to list the mean IoU "
+        "under each; default: the config's",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="where evaluation/ and pictures/ are written; default: the run folder",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, print, write; returns the exit code."""
+    from segjax import parts as all_parts
+    from segjax.metrics import per_class, scores
+    from segjax.report import count, page
+    from segjax.report.files import read_json
+
+    if args.convention not in (None, "all"):
+        scores.find(args.convention)
+    out = args.out or args.run
+    answer.raise_unless_folder("--out", out)
+    parts, variables, step = all_parts.load(args.run, args.weights)
+    name = args.split or parts.config.val_split
+    source = parts.source(name, root=args.root)
+    predict = parts.predict(batch_size=args.batch_size)
+    with count.shown(f"evaluating {name}") as update:
+        result = parts.evaluate(
+            predict,
+            variables,
+            source,
+            split_name=name,
+            step=step,
+            convention=None if args.convention == "all" else args.convention,
+            progress=update,
+        )
+    parts.write_report(out, result, predict, variables, source)
+    pages = [page.write(out)] if (out / all_parts.record.RECORD).exists() else []
+    names = parts.info.class_names
+    words = [
+        f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}:",
+        "",
+        per_class.table(result.counts, names, result.convention),
+    ]
+    every = {c: scores.miou(result.counts, c) for c in scores.CONVENTIONS}
+    if args.convention == "all":
+        words += ["", _conventions(every, scores.CONVENTIONS)]
+    written = out / "evaluation" / f"{name}.json"
+    words += ["", f"Written: {', '.join(map(str, [written, *pages]))}"]
+    document = read_json(written) | {
+        "run": args.run,
+        "written": written,
+        "miou_by_convention": every,
+    }
+    answer.give(args, "\n".join(words), document)
+    return 0
+
+
+def _conventions(every: dict[str, float], sentences: dict[str, Any]) -> str:
+    """The mean IoU under each convention, with its sentence."""
+    width = max(map(len, every))
+    lines = [
+        f"{name:{width}}  {100 * value:6.2f}  {sentences[name]}"
+        for name, value in every.items()
+    ]
+    return "\n".join(["mean IoU in per cent, from the same counts:", *lines])
