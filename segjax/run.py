@@ -25,7 +25,7 @@ from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
 from segjax.metrics import per_class, scores
 from segjax.report import page, panel, record
-from segjax.report.files import plain
+from segjax.report.files import digest, plain
 from segjax.report.journal import Journal, Silent
 from segjax.train import init, lock, loop, signals
 from segjax.train.step import compile_step, make_step
@@ -98,9 +98,25 @@ class _Run:
             num_steps=checked.train.num_steps, **checked.optim
         )
 
+    def _refuse_disagreement(self) -> None:
+        """Processes with different configs or data would train a chimera."""
+        sources = [self.training.fingerprint(), self.validation.fingerprint()]
+        for what, text in (
+            ("config", digest(self.config.plain)),
+            ("data", "".join(sources)),
+            ("segjax", repr(record.code_version())),
+        ):
+            if not parallel.same_everywhere(text):
+                raise UserError(
+                    f"processes: they do not have the same {what}; all must. Start "
+                    "them with one command on one checkout and one copy of the data."
+                )
+
     def train(self, stop_requested: Callable[[], int], argv: list[str]) -> None:
         """From the newest checkpoint, or from nothing, to the end."""
         options = self.config.train
+        if jax.process_count() > 1:
+            self._refuse_disagreement()
         mesh = parallel.make_mesh()
         _refuse_batch_size(self.config.input.batch_size, mesh.size)
         host_ops, normalize = self.config.train_ops
