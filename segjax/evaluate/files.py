@@ -12,7 +12,7 @@ from segjax.core.keys import IMAGE, LABEL
 from segjax.data.source import Source
 from segjax.evaluate.split import Evaluation
 from segjax.metrics import scores
-from segjax.predict.whole import PredictFn
+from segjax.predict.whole import PredictFn, prepare
 from segjax.report import panel
 from segjax.report.files import plain, write_json, write_text
 
@@ -94,20 +94,12 @@ def draw(
         "best": ranked[::-1][:rows],
     }
     wanted = sorted({int(i) for indices in chosen.values() for i in indices})
-    examples = [_fitted(source[i], host_ops) for i in wanted]
+    examples = [prepare(source[i], host_ops) for i in wanted]
     found = {p.index: p.ids for p in predict(variables, examples)}
     for name, indices in chosen.items():
         if len(indices):
             table = [_row(source, int(i), found, miou) for i in indices]
             panel.panel(table, info, folder / f"{name}.png")
-
-
-def _fitted(example: dict[str, np.ndarray], host_ops) -> dict[str, np.ndarray]:
-    """The example with the evaluation ops applied to its image alone."""
-    label = example[LABEL]
-    for op in host_ops:
-        example = op.map(example)
-    return {**example, LABEL: label}
 
 
 def _row(source: Source, i: int, ids, miou) -> panel.Row:

@@ -8,7 +8,7 @@ happens to one image depends on its neighbours in the batch.
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -22,6 +22,9 @@ from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.metrics import confusion
 from segjax.nn.resample import interpolation_matrix, resize_bilinear
 from segjax.predict.decide import decide
+
+WAITING = 4
+"""Batches of examples that may wait for others of their size."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +98,33 @@ def make_predict(
     return predict
 
 
+def prepare(
+    example: dict[str, np.ndarray], host_ops: Sequence[Any]
+) -> dict[str, np.ndarray]:
+    """The example with the evaluation ops applied to its image alone."""
+    image = {key: value for key, value in example.items() if key != LABEL}
+    for op in host_ops:
+        image = op.map(image)
+    return {**example, **image}
+
+
 def _batches(examples, stride: int, batch_size: int) -> Iterator[dict[str, Any]]:
-    """Group examples by padded size; the groups left over at the end come last."""
-    groups = defaultdict(list)
+    """Group examples by padded size; the groups left over at the end come last.
+
+    Where sizes are many, the oldest group goes before it is full: so much may wait in
+    memory and no more.
+    """
+    groups, waiting = defaultdict(list), 0
     for example in examples:
         shape, fitted = _fit(example, stride)
         groups[shape].append(fitted)
-        if len(groups[shape]) == batch_size:
-            yield _stack(groups.pop(shape), batch_size)
+        waiting += 1
+        if len(groups[shape]) < batch_size:
+            if waiting < WAITING * batch_size:
+                continue
+            shape = next(iter(groups))
+        waiting -= len(groups[shape])
+        yield _stack(groups.pop(shape), batch_size)
     for group in groups.values():
         yield _stack(group, batch_size)
 
