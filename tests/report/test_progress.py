@@ -37,7 +37,7 @@ def test_plain_lines_every_so_often(monkeypatch):
     clock = iter(range(0, 1000, 2))  # two seconds a step
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     stream = io.StringIO()
-    with progress.Progress(12, start_step=2, every=5, stream=stream) as shown:
+    with progress.Progress(12, start_step=2, every=6, stream=stream) as shown:
         for step in range(3, 13):
             shown.update(step, {"loss": 1.0} if step % 2 == 0 else None)
             if step == 10:

@@ -55,14 +55,15 @@ def test_number_reads_what_plain_wrote():
     assert files.number("-inf") == -math.inf
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch, call):
     path = tmp_path / "a.json"
     files.write_json(path, {"old": 1})
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, call, full)
     with pytest.raises(EnvironmentFault, match="No space left"):
         files.write_json(path, {"new": 2})
     assert files.read_json(path) == {"old": 1}
