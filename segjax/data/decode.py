@@ -13,7 +13,8 @@ CMYK, YCbCr, LAB      converted by Pillow
 grey, 16 bit          divided by 257, so that 65535 becomes 255
 RGB, 16 bit           the high byte, as Pillow reads it
 float                 refused: the range is not known
-EXIF orientation      applied, so the array is as the photograph is displayed
+EXIF orientation      applied, so the array is as the photograph is displayed; in a PNG
+                      only where it stands before the pixels, as it should
 animation             the first frame
 ====================  ==================================================================
 
@@ -25,13 +26,13 @@ import io
 import os
 import pathlib
 import struct
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Integer, UInt8
 from PIL import Image
 
-from segjax.core.errors import EnvironmentFault, UserError
+from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS = {
@@ -64,7 +65,7 @@ def read_image(
 
 def decode_image(content: bytes, where: str) -> UInt8[np.ndarray, "H W 3"]:
     """The same for the bytes of a file, for pictures that are not on disk."""
-    image = _open(content, where)
+    image = _open(io.BytesIO(content), where)
     turn = _ORIENTATIONS.get(_orientation(image))
     _load(image, where)
     if turn is not None:
@@ -96,7 +97,7 @@ def read_label(
       UserError: as `read_image`, and for pictures that hold colours, not numbers.
     """
     where = where or str(path)
-    image = _open(read_bytes(path, where), where)
+    image = _open(io.BytesIO(read_bytes(path, where)), where)
     if image.format in _LOSSY and not lossy:
         raise UserError(
             f"{where}: mask is a JPEG, whose compression changes ids; PNG, TIFF and "
@@ -123,7 +124,7 @@ def read_colour_label(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """A mask that codes classes as colours, as stored: no turning, no loss allowed."""
     where = where or str(path)
-    image = _open(read_bytes(path, where), where)
+    image = _open(io.BytesIO(read_bytes(path, where)), where)
     if image.format in _LOSSY:
         raise UserError(
             f"{where}: mask is a JPEG, whose compression changes colours; save it "
@@ -140,9 +141,15 @@ def read_size(
 
     The size is that of the upright picture; `orientation` is EXIF's, 1 = as stored.
     """
-    image = _open(read_bytes(path, where), where or str(path))
-    orientation = _orientation(image)
-    width, height = image.size
+    where = where or str(path)
+    _check_file(path, where)
+    try:
+        with open(path, "rb") as file:
+            image = _open(file, where)
+            orientation = _orientation(image)
+            width, height = image.size
+    except OSError as error:
+        raise _unreadable(error, where) from error
     return ((width, height) if orientation >= 5 else (height, width)), orientation
 
 
@@ -156,34 +163,47 @@ def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
 def read_bytes(path: str | os.PathLike[str], where: str = "") -> bytes:
     """The bytes of a regular file; messages as in `read_image`."""
     where = where or str(path)
+    _check_file(path, where)
     try:
-        if not os.path.isfile(path):  # a pipe would block for ever
-            what = "is not a file" if os.path.exists(path) else "no such file"
-            raise UserError(f"{where}: {what}; give a picture file.")
-        content = pathlib.Path(path).read_bytes()
-    except PermissionError:
-        raise UserError(
+        return pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise _unreadable(error, where) from error
+
+
+def _check_file(path: str | os.PathLike[str], where: str) -> None:
+    try:
+        is_file = os.path.isfile(path)  # a pipe would block for ever
+        empty = is_file and os.stat(path).st_size == 0
+    except OSError as error:
+        raise _unreadable(error, where) from error
+    if not is_file:
+        what = "is not a file" if os.path.exists(path) else "no such file"
+        raise UserError(f"{where}: {what}; give a picture file.")
+    if empty:
+        raise UserError(f"{where}: is empty (0 bytes); copy the file again.")
+
+
+def _unreadable(error: OSError, where: str) -> SegjaxError:
+    if isinstance(error, PermissionError):
+        return UserError(
             f"{where}: may not be read; check the permissions of the file and its "
             "folders."
-        ) from None
-    except OSError as error:
-        raise EnvironmentFault(f"{where}: reading failed ({error}).") from error
-    if not content:
-        raise UserError(f"{where}: is empty (0 bytes); copy the file again.")
-    return content
+        )
+    return EnvironmentFault(f"{where}: reading failed ({error}).")
 
 
-def _open(content: bytes, where: str) -> Image.Image:
+def _open(stream: BinaryIO, where: str) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(content))
+        image = Image.open(stream)
     except Image.DecompressionBombError as error:
         raise UserError(
             f"{where}: {error} The limit guards memory; scale the picture down."
         ) from None
     except Exception:  # what a damaged file raises depends on the format
+        stream.seek(0)
         raise UserError(
-            f"{where}: is not a picture that can be read ({len(content)} bytes, "
-            f"starting {content[:8]!r}); PNG, JPEG, TIFF, GIF, WebP, BMP and PNM are."
+            f"{where}: is not a picture that can be read (it starts "
+            f"{stream.read(8)!r}); PNG, JPEG, TIFF, GIF, WebP, BMP and PNM are."
         ) from None
     if not all(image.size):
         raise UserError(f"{where}: has no pixels (size {image.size}).")
@@ -201,6 +221,8 @@ def _load(image: Image.Image, where: str) -> None:
 
 def _orientation(image: Image.Image) -> int:
     """EXIF's 1..8; 1 where there is none or it is nonsense."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # Pillow would decode all pixels to look behind them
     try:
         value: Any = image.getexif().get(_ORIENTATION_TAG, 1)
     except (OSError, SyntaxError, ValueError, KeyError, struct.error):

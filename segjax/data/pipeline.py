@@ -196,8 +196,9 @@ def _stack(batch: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     if len(sizes) > 1:
         shown = ", ".join(f"{h}x{w}" for h, w in sizes[:4])
         raise UserError(
-            f"config.input.train_ops: leave images of different sizes in one batch "
-            f"({shown}); all must be equal. End with crop(height, width) or resize(height, width)."
+            "config.input.train_ops: leave images of different sizes in one batch "
+            f"({shown}); all must be equal. End with crop(height, width) or "
+            "resize(height, width)."
         )
     return {
         IMAGE: np.stack([e[IMAGE] for e in batch]),

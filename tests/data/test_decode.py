@@ -115,6 +115,15 @@ def test_exif_orientation_is_applied(orientation, tmp_path):
     np.testing.assert_array_equal(turned, want[..., 0])
 
 
+def test_a_size_is_read_without_the_pixels(tmp_path):
+    """Cut off behind the head: the size is there, the pixels are not."""
+    path = tmp_path / "a.png"
+    path.write_bytes(png_bytes()[:20000])
+    assert decode.read_size(path) == ((200, 200), 1)
+    with pytest.raises(UserError, match="is damaged"):
+        decode.read_image(path)
+
+
 def broken(path, content: bytes):
     path.write_bytes(content)
     return path
