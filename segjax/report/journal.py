@@ -7,12 +7,8 @@ from typing import Any
 
 from segjax.report import page
 from segjax.report.events import Events
-from segjax.report.metrics_log import MetricsLog
+from segjax.report.metrics_log import METRICS, TIMING, MetricsLog
 from segjax.report.progress import Progress
-
-METRICS = "metrics.jsonl"
-TIMING = "timing.jsonl"
-"""Speeds stand apart: they differ between two runs that are otherwise the same."""
 
 SHOWN = ("loss", "miou")
 """What the progress display shows of a log line."""
