@@ -100,7 +100,7 @@ def make(
         return {k: _plain(section[k]) for k in keys if section[k] is not None}
 
     rate = schedules.make(
-        schedule, learning_rate, num_steps, warmup_steps, **given(OF_SCHEDULE)
+        schedule, float(learning_rate), num_steps, warmup_steps, **given(OF_SCHEDULE)
     )
     direction = OPTIMIZERS[name](**given(OF_OPTIMIZER))
     decay = optax.add_decayed_weights(weight_decay, mask=masks.make(decay_mask))
@@ -128,7 +128,7 @@ def problems(
     """All that is wrong with `make(**section)`, without calling anything.
 
     Args:
-      section: keyword arguments of `make`; `num_steps` may be left out.
+      section: keyword arguments of `make` but for `num_steps`.
       where: dotted path of `section` in the config, for messages.
       num_steps: train steps of the run, where known; the warm-up must be shorter.
     """
