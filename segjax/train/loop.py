@@ -14,7 +14,7 @@ batches from `s` on, so that it goes through the same numbers as one never stopp
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -31,6 +31,7 @@ AGREE_EVERY = 10
 """Steps between the moments at which several processes ask each other about signals."""
 
 
+@runtime_checkable
 class Journal(Protocol):
     """Where the loop writes; see `report.journal`."""
 
