@@ -26,7 +26,7 @@ import io
 import os
 import pathlib
 import struct
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Integer, UInt8
@@ -192,7 +192,7 @@ def _unreadable(error: OSError, where: str) -> SegjaxError:
     return EnvironmentFault(f"{where}: reading failed ({error}).")
 
 
-def _open(stream: BinaryIO, where: str) -> Image.Image:
+def _open(stream: io.BytesIO | io.BufferedReader, where: str) -> Image.Image:
     try:
         image = Image.open(stream)
     except Image.DecompressionBombError as error:
