@@ -1,13 +1,14 @@
 """Streets: an endless data set of drawn street scenes, for a first run without data.
 
-A driver's view with the classes of CamVid, drawn from random numbers alone: every scene
-is a pure function of (seed, scene number), at any size, and can be seen as a still or as
-a clip in which the camera, cars and people move. The label is painted with the same
-polygons as the image and no weather, light or noise reaches it.
+A driver's view with the classes of CamVid, drawn from random numbers alone: every
+scene is a pure function of (seed, scene number), at any size, and can be seen as a
+still or as a clip in which the camera, cars and people move. The label is painted with
+the same polygons as the image, and no weather, light or noise reaches it. As annotators
+do, it fills what is seen through: railings, bicycle wheels and bare trees.
 
 The scene is settled by `layout` and `population`, its light by `conditions`; `render`
-puts both on a canvas. Differs: nothing in it was measured on real streets, so a score on
-it says that training works and nothing about any real road.
+puts both on a canvas. Nothing in it was measured on real streets: a score on it says
+that training works, and nothing about any real road.
 """
 
 import dataclasses
@@ -78,7 +79,8 @@ class Streets:
 
     def __repr__(self) -> str:
         height, width = self.size
-        return f"streets/{self.split} ({self.count} scenes of {height}x{width}, seed {self.seed})"
+        shape = f"{self.count} scenes of {height}x{width}"
+        return f"streets/{self.split} ({shape}, seed {self.seed})"
 
     def _scene(self, index: int) -> int:
         if not 0 <= index < self.count:
@@ -112,13 +114,14 @@ def make(
         )
     if len(size) != 2 or not all(16 <= n <= 4096 for n in size):
         problems.append(
-            f"streets.size={tuple(size)}: is no size; (height, width) from 16 to 4096 is "
-            "allowed. Use for example (128, 192)."
+            f"streets.size={tuple(size)}: is no size; (height, width), each from 16 to "
+            "4096, is allowed. Use for example (128, 192)."
         )
     for name, number in (("num_train", num_train), ("num_val", num_val)):
         if not 1 <= number <= 1_000_000:
             problems.append(
-                f"streets.{name}={number}: is no number of scenes; 1 to 1000000 is allowed."
+                f"streets.{name}={number}: is no number of scenes; 1 to 1000000 is "
+                "allowed. Use for example 256."
             )
     if seed < 0:
         problems.append(f"streets.seed={seed}: is negative; use 0 or more.")

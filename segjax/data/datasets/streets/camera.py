@@ -40,11 +40,11 @@ class Camera:
         points = np.asarray(points, np.float64)
         s = np.maximum(points[..., 2], NEAR)
         scale = self.focal / s
-        pixels = np.empty((*points.shape[:-1], 2))
-        offset = points[..., 0] - self.d + 0.5 * self.bend * s * s
-        pixels[..., 0] = self.u0 + offset * scale - 0.5
-        above = points[..., 1] - self.y + 0.5 * self.rise * s * s
-        pixels[..., 1] = self.v0 - above * scale - 0.5
+        squared = (0.5 * s) * s
+        pixels = np.empty((*s.shape, 2))
+        pixels[..., 0] = (points[..., 0] - self.d + self.bend * squared) * scale
+        pixels[..., 1] = (self.y - points[..., 1] - self.rise * squared) * scale
+        pixels += (self.u0 - 0.5, self.v0 - 0.5)
         return pixels
 
     def scale(self, s: float) -> float:
@@ -52,9 +52,9 @@ class Camera:
         return self.focal / max(s, NEAR)
 
     def ground_rows(self, furthest: float) -> tuple[int, np.ndarray]:
-        """First row that sees ground nearer than `furthest`, and `s` of each from it on.
+        """The first row that sees ground nearer than `furthest`, and the rows' `s`.
 
-        `s` is float32 `(h, 1)`, falling.
+        `s` is float32 `(h, 1)`, of that row and those below it, falling.
         """
         rows = (np.arange(self.height) + 0.5 - self.v0) / self.focal
         root = np.sqrt(np.maximum(rows * rows + 2 * self.rise * self.y, 0.0))

@@ -16,6 +16,7 @@ _RED, _WHITE, _BLUE, _YELLOW = (
     (238, 196, 40),
 )
 _BACK = (120, 122, 124)
+_RIGHT, _DOWN = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 _LAMPS = {"red": (255, 50, 40), "amber": (255, 180, 40), "green": (60, 230, 150)}
 
 
@@ -45,8 +46,8 @@ def paint_lamp(
     if width > 1.2:
         canvas.polygon(
             limb(
-                foot + (width * 0.5, 0),
-                top + (width * 0.4, 0),
+                foot + 0.5 * width * _RIGHT,
+                top + 0.4 * width * _RIGHT,
                 width * 0.4,
                 width * 0.25,
             ),
@@ -65,7 +66,7 @@ def paint_lamp(
         arm + np.array([(-0.4, -0.06), (0.35, -0.06), (0.35, 0.1), (-0.4, 0.1)]) * scale
     )
     canvas.polygon(
-        head, light.shade((255, 226, 170), s, 0, 1.0) if light.lamps else dark, POLE
+        head, light.shade((255, 226, 170), s, 0.0, 1.0) if light.lamps else dark, POLE
     )
 
 
@@ -110,13 +111,13 @@ def paint_sign(
     foot, top = camera.project(np.array([(d, 0, s), (d, style["tall"], s)]))
     width = 0.045 * scale
     post = light.shade(_METAL, s, 0.4)
-    centre, r = top - (0, 0), 0.5 * size * scale
+    centre, r = top, 0.5 * size * scale
     if not canvas.sees(np.stack([foot - r, top - 2 * r, foot + r, top + 2 * r])):
         return
     canvas.polygon(limb(foot, top, width, width), post, POLE)
-    facing = max(0.15, light.facing(0, 0, -1))
+    facing = max(0.15, light.facing(0.0, 0.0, -1.0))
     if style["second"] and plate != "board":
-        low = centre + (0, 1.35 * r)
+        low = centre + 1.35 * r * _DOWN
         box = (
             low + np.array([(-0.8, -0.25), (0.8, -0.25), (0.8, 0.25), (-0.8, 0.25)]) * r
         )
@@ -139,19 +140,19 @@ def _plate(plate: str, seed: int) -> list[tuple[np.ndarray, tuple]]:
     if plate == "limit":
         black = square * (0.16, 0.34)
         return [
-            (disc(origin, 1, 1, 16), _RED),
+            (disc(origin, 1.0, 1.0, 16), _RED),
             (disc(origin, 0.74, 0.74, 16), _WHITE),
-            (black - (0.26, 0), (30, 30, 30)),
-            (black + (0.26, 0), (30, 30, 30)),
+            (black - 0.26 * _RIGHT, (30, 30, 30)),
+            (black + 0.26 * _RIGHT, (30, 30, 30)),
         ]
     if plate in ("warning", "yield"):
         flip = (1, -1) if plate == "yield" else (1, 1)
         inner = (triangle * 0.6 + (0, 0.08)) * flip
         mark = square * (0.1, 0.24) + (0, 0.2)
         parts = [(triangle * flip, _RED), (inner, _WHITE)]
-        return parts + ([(mark, (30, 30, 30))] if plate == "warning" else [])
+        return [*parts, (mark, (30, 30, 30))] if plate == "warning" else parts
     if plate == "stop":
-        return [(disc(origin, 1, 1, 8), _RED), (bar, _WHITE)]
+        return [(disc(origin, 1.0, 1.0, 8), _RED), (bar, _WHITE)]
     if plate == "blue":
         arrow = np.array(
             [
@@ -164,7 +165,7 @@ def _plate(plate: str, seed: int) -> list[tuple[np.ndarray, tuple]]:
                 (-0.5, -0.12),
             ]
         )
-        return [(disc(origin, 1, 1, 16), _BLUE), (arrow, _WHITE)]
+        return [(disc(origin, 1.0, 1.0, 16), _BLUE), (arrow, _WHITE)]
     if plate == "parking":
         return [
             (square, _BLUE),
@@ -173,7 +174,7 @@ def _plate(plate: str, seed: int) -> list[tuple[np.ndarray, tuple]]:
         ]
     if plate == "diamond":
         return [
-            (disc(origin, 1.2, 1.2, 4)[[0, 1, 2, 3]] @ _QUARTER, _WHITE),
+            (disc(origin, 1.2, 1.2, 4) @ _QUARTER, _WHITE),
             (disc(origin, 0.9, 0.9, 4) @ _QUARTER, _YELLOW),
         ]
     ground = ((24, 92, 60), _BLUE, _WHITE, _YELLOW)[seed % 4]
@@ -208,7 +209,7 @@ def paint_light(
     foot, top, tip = camera.project(
         np.array([(d, 0, s), (d, tall, s), (d + style["arm"], tall, s)])
     )
-    if not canvas.sees(np.stack([foot, top, tip]) + [[scale], [-scale], [scale]]):
+    if not canvas.sees(np.stack([foot - scale, top, tip, tip + scale])):
         return
     metal = light.shade((96, 98, 98), s, 0.4)
     canvas.polygon(limb(foot, top, 0.07 * scale, 0.055 * scale), metal, POLE)
@@ -219,8 +220,8 @@ def paint_light(
     for name, down in (("red", -0.31), ("amber", 0.0), ("green", 0.31)):
         on = name == style["lit"]
         albedo = _LAMPS[name] if on else tuple(0.25 * c for c in _LAMPS[name])
-        bulb = disc(tip + (0, down * scale), 0.125 * scale, 0.125 * scale, 10)
-        canvas.polygon(bulb, light.shade(albedo, s, 0.3, 1.0 if on else 0), None)
+        bulb = disc(tip + down * scale * _DOWN, 0.125 * scale, 0.125 * scale, 10)
+        canvas.polygon(bulb, light.shade(albedo, s, 0.3, 1.0 if on else 0.0), None)
 
 
 def paint_fence(
@@ -243,7 +244,7 @@ def paint_fence(
     )
     if not canvas.sees(panel):
         return
-    facing = light.facing(-np.sign(d), 0, 0)
+    facing = light.facing(-np.sign(d), 0.0, 0.0)
     colour = light.shade(style["colour"], middle, facing)
     if not style["rails"]:
         canvas.polygon(panel, colour, FENCE)
@@ -264,4 +265,4 @@ def paint_fence(
 
 def _uprights(camera: Camera, d: float, at: np.ndarray, tall: float) -> np.ndarray:
     foot = np.stack([np.full_like(at, d), np.zeros_like(at), at], -1)
-    return camera.project(np.stack([foot, foot + (0, tall, 0)], 1))
+    return camera.project(np.stack([foot, foot + np.array([0, tall, 0])], 1))

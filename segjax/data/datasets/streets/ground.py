@@ -5,7 +5,7 @@ import numpy as np
 
 from segjax.data.datasets.streets import noise
 from segjax.data.datasets.streets.camera import Camera
-from segjax.data.datasets.streets.canvas import Canvas
+from segjax.data.datasets.streets.canvas import Canvas, fixed
 from segjax.data.datasets.streets.classes import ROAD, SIDEWALK, VEGETATION
 from segjax.data.datasets.streets.conditions import Conditions
 from segjax.data.datasets.streets.world import BEHIND, LANE, PERIOD, World
@@ -14,6 +14,7 @@ FURTHEST = PERIOD - BEHIND
 _KERB = 0.22  # metres
 _CORNER = 60.0  # metres that a cross street runs to either side
 _PAINT = 205.0  # albedo of lane marks
+_TURN = 256 / PERIOD  # noise is sampled at multiples of it, so that the world repeats
 
 
 def paint(
@@ -40,25 +41,32 @@ def paint(
     if top == camera.height:
         return
     d = camera.ground_d(s)
-    along = s + np.float32(travelled)
+    along = s + np.float32(travelled % PERIOD)
     zone, classes, albedo = _zones(world, d, along)
-    canvas.label[top:] = classes[zone]
+    canvas.label[top:] = cv2.LUT(zone, _table(classes).astype(np.uint8))
     pixel = s / camera.focal  # metres per pixel sideways
     depth = s * pixel / camera.y  # and along the road
-    marks = _marks(world, d, along, pixel, depth)
-    detail = _detail(world, d, along, zone, depth)
-    strength = _light(light, s, d, shadow[top:], lamps)
+    grain = noise.sample(noise.grain(), d * 22 + world.seed % 251, along * _TURN * 20)
+    marks = _marks(world, d, along, pixel, depth, grain)
+    detail = _detail(world, d, along, zone, depth, grain)
+    sun, extra = _light(light, s, d, shadow[top:], lamps)
     clear = np.exp(-light.haze * s)
-    ground = np.empty((*d.shape, 3), np.float32)
     for c in range(3):
-        plane = albedo[:, c][zone] * detail
+        plane = cv2.LUT(zone, _table(albedo[:, c]))
+        plane *= detail
         plane += marks * (_PAINT - plane)
-        plane *= light.ambient[c] + light.sun_light[c] * strength[0] + strength[1]
+        plane *= light.sun_light[c] * sun + extra + light.ambient[c]
         np.minimum(plane, 255.0, out=plane)
         plane *= clear
         plane += (1 - clear) * light.horizon[c]
-        ground[..., c] = plane
-    canvas.image[top:] = ground.astype(np.uint8)
+        canvas.image[top:, :, c] = plane
+
+
+def _table(values: np.ndarray) -> np.ndarray:
+    """Values by zone, as `cv2.LUT` wants them."""
+    table = np.zeros(256, np.float32)
+    table[: len(values)] = values
+    return table
 
 
 def _zones(
@@ -68,12 +76,12 @@ def _zones(
     left, right = world.sides
     edges = (
         -left.walk,
-        -left.road - left.verge,
+        -left.road - max(left.verge, _KERB),
         -left.road - _KERB,
         -left.road,
         right.road,
         right.road + _KERB,
-        right.road + right.verge,
+        right.road + max(right.verge, _KERB),
         right.walk,
     )
     zone = np.zeros(d.shape, np.uint8)
@@ -117,11 +125,16 @@ def _zones(
 
 
 def _marks(
-    world: World, d: np.ndarray, along: np.ndarray, pixel: np.ndarray, depth: np.ndarray
+    world: World,
+    d: np.ndarray,
+    along: np.ndarray,
+    pixel: np.ndarray,
+    depth: np.ndarray,
+    grain: np.ndarray,
 ) -> np.ndarray:
     """Coverage by white paint, float32 0..1."""
     left, right = world.sides
-    where = np.mod(along, PERIOD)
+    where = np.mod(along, PERIOD)  # `(h, 1)`: all rows of a cross street at once
     open_road = np.ones_like(where)
     for near, far in world.crossings:
         open_road *= (where < near - 1.5) | (where > far + 1.5)
@@ -135,14 +148,17 @@ def _marks(
         for at in (-left.road + 0.3, right.road - 0.3):
             marks += _band(d, at, 0.06, pixel) * open_road
     for near in world.zebras:
-        stripes = _band(np.mod(d, 1.1), 0.55, 0.27, pixel)
-        stripes *= (d > -left.road) & (d < right.road)
-        marks += stripes * _band(where, near + 1.75, 1.75, depth)
+        rows = (np.abs(where - near - 1.75) < 1.75 + depth)[:, 0]
+        if rows.any():
+            x = d[rows]
+            stripes = _band(x / 1.1 - np.floor(x / 1.1), 0.5, 0.25, pixel[rows] / 1.1)
+            stripes *= (x > -left.road) & (x < right.road)
+            marks[rows] += stripes * _band(where[rows], near + 1.75, 1.75, depth[rows])
     for near, _ in world.crossings:
         stop = (d > -0.5 * LANE) & (d < right.road)
         marks += stop * _band(where, near - 0.8, 0.2, depth)
-    worn = noise.sample(noise.grain(), d * 30, np.broadcast_to(along * 30, d.shape))
-    return np.clip(marks, 0, 1) * np.clip(0.82 + 0.14 * worn, 0, 1)
+    np.minimum(marks, 1, out=marks)
+    return marks * np.clip(0.82 + 0.12 * grain, 0, 1)
 
 
 def _band(x: np.ndarray, middle: float, half: float, pixel: np.ndarray) -> np.ndarray:
@@ -152,20 +168,26 @@ def _band(x: np.ndarray, middle: float, half: float, pixel: np.ndarray) -> np.nd
 
 
 def _detail(
-    world: World, d: np.ndarray, along: np.ndarray, zone: np.ndarray, depth: np.ndarray
+    world: World,
+    d: np.ndarray,
+    along: np.ndarray,
+    zone: np.ndarray,
+    depth: np.ndarray,
+    grain: np.ndarray,
 ) -> np.ndarray:
     """Factor on the albedo: grain, blotches, tyre tracks, repairs, flagstones."""
-    shift = world.seed % 251
-    grain = noise.sample(noise.grain(), d * 22 + shift, along * 22)
-    blotch = noise.sample(noise.cloud(), d * 6 + shift, along * (256 / 60))
+    blotch = noise.sample(noise.cloud(), d * 6 + world.seed % 251, along * _TURN * 4)
     fade = np.clip(0.09 / np.maximum(depth, 0.02), 0.15, 1.0)
-    lawn = np.array([0, 0, 1, 0, 0, 0, 1, 0, 0], np.float32)
-    lawn[[0, 8]] = [side.green for side in world.sides]
-    rough = (0.055 + 0.07 * lawn)[zone]
-    detail = 1 + grain * rough * fade + 0.045 * blotch
+    rough = np.full(9, 0.055, np.float32)
+    rough[[2, 6]] = 0.12
+    for k, side in zip((0, 8), world.sides, strict=True):
+        rough[k] = 0.12 if side.green else 0.055
+    detail = cv2.LUT(zone, _table(rough))
+    detail *= grain
+    detail *= fade
+    detail += 1 + 0.045 * blotch
     road = zone == 4
-    tracks = np.cos(d * (4 * np.pi / LANE)) * 0.035
-    detail += np.where(road, tracks, 0)
+    detail += (0.035 * road) * np.cos(d * (4 * np.pi / LANE))
     for at_d, at_s, width, length, shade in world.patches:
         rows = (
             np.abs(np.mod(along[:, 0] - at_s + 15, PERIOD) - 15 - length / 2)
@@ -175,10 +197,11 @@ def _detail(
             inside = road[rows] & (np.abs(d[rows] - at_d) < width / 2)
             detail[rows] = np.where(inside, detail[rows] * shade, detail[rows])
     paved = (zone == 1) | (zone == 7)
-    joints = _band(np.mod(along, 1.2), 0.6, 0.02, depth) + _band(
-        np.mod(d, 0.9), 0.45, 0.015, depth * 0.1
-    )
-    return np.maximum(detail - np.where(paved, 0.22 * joints, 0), 0.1)
+    if paved.any():
+        joints = _band(np.mod(along, 1.2), 0.6, 0.02, depth)
+        joints = joints + _band(d - np.floor(d), 0.5, 0.015, depth * 0.1)
+        detail -= 0.22 * paved * joints
+    return np.maximum(detail, 0.1, out=detail)
 
 
 def _light(
@@ -189,7 +212,7 @@ def _light(
     lamps: list[tuple[float, float]],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share of direct sun at each pixel, and light of lamps on top."""
-    sun = light.facing(0, 1, 0) * (1 - shadow * np.float32(light.shadow / 255))
+    sun = light.facing(0.0, 1.0, 0.0) * (1 - shadow * np.float32(light.shadow / 255))
     extra = np.zeros_like(d)
     if light.lamps:
         spread = 1.4 + 0.13 * s
@@ -225,7 +248,14 @@ def cast(
     if both[:, 1].max() < 0.8:
         return
     hull = cv2.convexHull(both.astype(np.float32))[:, 0]
-    hull = np.insert(hull, 1, 0.0, axis=1)
-    hull[:, 2] = np.maximum(hull[:, 2], 0.8)
-    pixels = np.rint(np.clip(camera.project(hull), -30000, 30000) * 16).astype(np.int32)
-    cv2.fillPoly(sheet, [pixels], 255, cv2.LINE_AA, 4)
+    fill(sheet, camera, hull[:, 0], hull[:, 1], 255)
+
+
+def fill(
+    sheet: np.ndarray, camera: Camera, d: np.ndarray, s: np.ndarray, strength: int
+) -> None:
+    """Fill a polygon on the ground, corners `d`, `s`, on the sheet `(H, W)` uint8."""
+    points = np.zeros((len(d), 3))
+    points[:, 0], points[:, 2] = d, np.maximum(s, 0.8)
+    outline = [fixed(camera.project(points))]
+    cv2.fillPoly(sheet, outline, strength, cv2.LINE_AA, 4)

@@ -3,7 +3,14 @@
 import numpy as np
 
 from segjax.data.datasets.streets import population
-from segjax.data.datasets.streets.styles import grey, leaves, seed, tree_style, vary
+from segjax.data.datasets.streets.styles import (
+    grey,
+    leaves,
+    pick,
+    seed,
+    tree_style,
+    vary,
+)
 from segjax.data.datasets.streets.world import BEHIND, LANE, PERIOD, Side, Thing, World
 
 # share of each kind of street side, by the kind of the scene
@@ -51,10 +58,11 @@ _WALLS = {
 
 def make(rng: np.random.Generator) -> World:
     """Draw a world."""
-    scene = _pick(rng, _SCENES)
+    scene = pick(rng, _SCENES)
     lanes_left = 1 + int(rng.random() < (0.45 if scene == "downtown" else 0.12))
     lanes_right = int(rng.random() < (0.45 if scene == "downtown" else 0.12))
-    parking = rng.random(2) < (0.6 if scene != "suburb" else 0.35)
+    often = 0.6 if scene != "suburb" else 0.35
+    parking = (bool(rng.random() < often), bool(rng.random() < often))
     sides = tuple(
         _side(rng, scene, lanes, parked)
         for lanes, parked in zip((lanes_left, lanes_right), parking, strict=True)
@@ -78,7 +86,7 @@ def make(rng: np.random.Generator) -> World:
         zebras=tuple(zebras),
         lanes_left=lanes_left,
         lanes_right=lanes_right,
-        parking=(bool(parking[0]), bool(parking[1])),
+        parking=parking,
         speed=0.0 if waiting else float(rng.uniform(4, 11)),
     )
     things = []
@@ -98,7 +106,7 @@ def make(rng: np.random.Generator) -> World:
     )
     return World(
         sides=sides,
-        road=grey(rng, 92, 132, 4.0),
+        road=grey(rng, 92.0, 132.0, 4.0),
         walk=vary(
             rng, ((158, 154, 148), (140, 136, 132), (172, 150, 134), (150, 118, 104))
         ),
@@ -109,7 +117,7 @@ def make(rng: np.random.Generator) -> World:
         patches=patches,
         things=tuple(things),
         backdrop=(
-            str(rng.choice(["skyline", "trees", "hills"], p=[0.4, 0.4, 0.2])),
+            pick(rng, {"skyline": 0.4, "trees": 0.4, "hills": 0.2}),
             int(rng.integers(1 << 30)),
         ),
         speed=plan.speed,
@@ -125,7 +133,7 @@ def make(rng: np.random.Generator) -> World:
 
 
 def _side(rng: np.random.Generator, scene: str, lanes: int, parked: bool) -> Side:
-    kind = _pick(rng, _SIDES[scene])
+    kind = pick(rng, _SIDES[scene])
     road = LANE * (0.5 + lanes) + (2.3 if parked else 0.5)
     verge = (
         float(rng.uniform(1.0, 2.2)) if kind == "suburb" and rng.random() < 0.6 else 0.0
@@ -133,9 +141,9 @@ def _side(rng: np.random.Generator, scene: str, lanes: int, parked: bool) -> Sid
     green = kind in ("suburb", "park")
     return Side(
         road=road,
-        walk=road + verge + float(rng.uniform(1.8, 3.0 if kind != "downtown" else 4.5)),
+        walk=road + verge + float(rng.uniform(2.0, 3.4 if kind != "downtown" else 5.0)),
         kind=kind,
-        lot=vary(rng, _GREENS) if green else grey(rng, 110, 150, 6.0),
+        lot=vary(rng, _GREENS) if green else grey(rng, 110.0, 150.0, 6.0),
         green=green,
         verge=verge,
     )
@@ -149,7 +157,7 @@ def _lots(
         return _park(rng, sign, side, plan)
     (w0, w1), (h0, h1), (g0, g1), (b0, b1) = _LOTS[side.kind]
     setback = float(rng.uniform(b0, b1))
-    boundary = str(rng.choice(["hedge", "fence", "none"], p=[0.3, 0.45, 0.25]))
+    boundary = pick(rng, {"hedge": 0.3, "fence": 0.45, "none": 0.25})
     look = {
         "rails": bool(rng.random() < 0.6),
         "tall": float(rng.uniform(0.9, 1.7)),
@@ -229,7 +237,7 @@ def _park(
     rng: np.random.Generator, sign: int, side: Side, plan: "population.Plan"
 ) -> list[Thing]:
     things, s = [], -BEHIND
-    edge = str(rng.choice(["hedge", "fence", "none"], p=[0.25, 0.55, 0.2]))
+    edge = pick(rng, {"hedge": 0.25, "fence": 0.55, "none": 0.2})
     style = {
         "rails": bool(rng.random() < 0.7),
         "tall": float(rng.uniform(0.9, 1.8)),
@@ -270,11 +278,9 @@ def _building(rng: np.random.Generator, kind: str, height: float, walls: tuple) 
             rng, ((224, 220, 210), (236, 236, 232), (70, 66, 62), (150, 144, 134))
         ),
         "glass": vary(rng, ((52, 60, 70), (70, 82, 96), (38, 42, 48), (96, 112, 124))),
-        "pattern": str(
-            rng.choice(["holes", "bands", "curtain"], p=[0.5, 0.25, 0.25])
-            if kind == "downtown"
-            else "holes"
-        ),
+        "pattern": pick(rng, {"holes": 0.5, "bands": 0.25, "curtain": 0.25})
+        if kind == "downtown"
+        else "holes",
         "shop": vary(
             rng,
             ((150, 40, 40), (36, 74, 120), (40, 92, 66), (60, 58, 60), (196, 158, 60)),
@@ -289,9 +295,3 @@ def _building(rng: np.random.Generator, kind: str, height: float, walls: tuple) 
 
 def _tree(rng: np.random.Generator, d: float, s: float) -> Thing:
     return Thing("tree", float(d), float(s), style=tree_style(rng), seed=seed(rng))
-
-
-def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
-    names = list(shares)
-    weights = np.array([shares[n] for n in names])
-    return names[rng.choice(len(names), p=weights / weights.sum())]

@@ -1,4 +1,4 @@
-"""From the painted scene to what a camera delivers: glow, wet road, rain, blur, noise."""
+"""From the painted scene to what a camera delivers: glow, mirror, rain, blur, noise."""
 
 import functools
 
@@ -42,11 +42,11 @@ def expose(
     rows = camera.height / 360
     sigma = light.blur * max(rows, 0.62)
     image = cv2.GaussianBlur(image, (0, 0), sigma)
-    gains = _vignette(camera.height, camera.width) * np.float32(1.0)
-    grain = _grain(image.shape[:2], light, frame)
+    corners = _vignette(camera.height, camera.width)
+    noisy = grain(image.shape[:2], light, frame)
     out = np.empty_like(image)
     for c in range(3):
-        plane = image[..., c] * (gains * np.float32(light.gains[c])) + grain[c]
+        plane = image[..., c] * (corners * np.float32(light.gains[c])) + noisy[c]
         out[..., c] = np.clip(plane, 0, 255)
     return out
 
@@ -131,17 +131,13 @@ def _rain(image: np.ndarray, light: Conditions, frame: int) -> np.ndarray:
     return cv2.addWeighted(image, 1.0, layer, 0.55, 4)
 
 
-def _grain(size: tuple[int, int], light: Conditions, frame: int) -> list[np.ndarray]:
+def grain(size: tuple[int, int], light: Conditions, frame: int) -> list[np.ndarray]:
     """Sensor noise of the three channels, from the table at a random place."""
     height, width = size
     table = noise.sensor()
     rng = np.random.default_rng((light.seed, 7, frame))
-    shape = (-(-height // table.shape[0]) + 1, -(-width // table.shape[1]) + 1)
-    sheet = (
-        table
-        if shape == (2, 2) and height <= 500 and width <= 1900
-        else np.tile(table, shape)
-    )
+    repeats = (1 + height // 500, 1 + width // 1900)
+    sheet = table if repeats == (1, 1) else np.tile(table, repeats)
     planes = []
     for _ in range(3):
         v = int(rng.integers(sheet.shape[0] - height + 1))

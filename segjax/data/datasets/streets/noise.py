@@ -10,7 +10,7 @@ _SIDE = 256
 
 @functools.lru_cache(maxsize=1)
 def cloud() -> np.ndarray:
-    """Smooth noise of all scales, float32 `(256, 256)`, mean 0, standard deviation 1."""
+    """Smooth noise of all scales, float32 `(256, 256)`, mean 0, deviation 1."""
     rng = np.random.default_rng(1)
     total = np.zeros((_SIDE, _SIDE), np.float32)
     for cells, weight in ((4, 1.0), (8, 0.55), (16, 0.32), (32, 0.2), (64, 0.12)):
@@ -34,17 +34,14 @@ def sensor() -> np.ndarray:
 
 
 def sample(table: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Values of a repeating `table` at fractional positions, float32, interpolated."""
+    """Values of a repeating `table` at fractional positions, float32, interpolated.
+
+    Positions are within +-32000, the range of `cv2.remap`.
+    """
     shape = np.broadcast_shapes(columns.shape, rows.shape)
-    x = np.broadcast_to(np.mod(columns, _SIDE).astype(np.float32), shape)
-    y = np.broadcast_to(np.mod(rows, _SIDE).astype(np.float32), shape)
-    return cv2.remap(
-        table,
-        np.ascontiguousarray(x),
-        np.ascontiguousarray(y),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
-    )
+    x, y = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    x[:], y[:] = columns, rows
+    return cv2.remap(table, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
 
 
 def _smooth(rng: np.random.Generator, cells: int) -> np.ndarray:

@@ -4,11 +4,18 @@ import dataclasses
 
 import numpy as np
 
-from segjax.data.datasets.streets.styles import person, seed, tree_style, vary
+from segjax.data.datasets.streets.styles import person, pick, seed, tree_style, vary
 from segjax.data.datasets.streets.world import BEHIND, LANE, PERIOD, Side, Thing
 
-_CARS = ("sedan", "hatchback", "estate", "suv", "van", "truck", "bus")
-_CAR_SHARE = (0.3, 0.27, 0.13, 0.16, 0.09, 0.03, 0.02)
+_CARS = {
+    "sedan": 0.3,
+    "hatchback": 0.27,
+    "estate": 0.13,
+    "suv": 0.16,
+    "van": 0.09,
+    "truck": 0.03,
+    "bus": 0.02,
+}
 _PAINT = (
     (206, 208, 210),
     (164, 168, 172),
@@ -21,8 +28,16 @@ _PAINT = (
     (190, 150, 60),
     (110, 100, 88),
 )
-_SIGNS = ("limit", "warning", "stop", "yield", "blue", "parking", "diamond", "board")
-_SIGN_SHARE = (0.22, 0.16, 0.1, 0.1, 0.14, 0.12, 0.06, 0.1)
+_SIGNS = {
+    "limit": 0.22,
+    "warning": 0.16,
+    "stop": 0.1,
+    "yield": 0.1,
+    "blue": 0.14,
+    "parking": 0.12,
+    "diamond": 0.06,
+    "board": 0.1,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +108,7 @@ def _kerb(rng: np.random.Generator, sign: int, side: Side, plan: Plan) -> list[T
                     )
                 )
     for _ in range(int(rng.integers(2, 7))):
-        at = _near_or_far(rng, 7)
+        at = _near_or_far(rng, 7.0)
         if plan.street_at(at - 1, at + 1) is None:
             things.append(_sign(rng, sign, edge + float(rng.uniform(-0.1, 0.5)), at))
     if side.kind in ("downtown", "town") and rng.random() < 0.35:
@@ -120,7 +135,7 @@ def _kerb(rng: np.random.Generator, sign: int, side: Side, plan: Plan) -> list[T
 
 
 def _sign(rng: np.random.Generator, sign: int, d: float, s: float) -> Thing:
-    plate = str(rng.choice(_SIGNS, p=_SIGN_SHARE))
+    plate = pick(rng, _SIGNS)
     return Thing(
         "sign",
         sign * d,
@@ -143,11 +158,7 @@ def _junction(
     left, right = (side.road + 0.6 for side in plan.sides)
     things = []
     if rng.random() < 0.6:
-        lit = (
-            "red"
-            if plan.speed == 0
-            else str(rng.choice(["green", "amber"], p=[0.85, 0.15]))
-        )
+        lit = "red" if plan.speed == 0 else pick(rng, {"green": 0.85, "amber": 0.15})
         arm = float(rng.uniform(2.5, 4.5)) if rng.random() < 0.35 else 0.0
         style = {"lit": lit, "tall": 3.3, "arm": 0.0}
         things.append(Thing("light", right, near - 1.5, style=style | {"arm": -arm}))
@@ -175,7 +186,7 @@ def _junction(
 def _parked(rng: np.random.Generator, plan: Plan) -> list[Thing]:
     things = []
     for sign, side, allowed in zip((-1, 1), plan.sides, plan.parking, strict=True):
-        share = rng.uniform(0.3, 0.85) if allowed else 0.0
+        share = rng.uniform(0.2, 0.75) if allowed else 0.0
         for at in np.arange(-BEHIND, PERIOD - BEHIND - 6, 6.2):
             near_zebra = any(abs(at - z - 2) < 7 for z in plan.zebras)
             if (
@@ -210,7 +221,7 @@ def _traffic(rng: np.random.Generator, plan: Plan) -> list[Thing]:
             speed = plan.speed  # the camera's own lane: nobody is run into
         else:
             speed = plan.speed + float(rng.uniform(-1.5, 3)) if plan.speed else 0.0
-        at = float(rng.uniform(7, 34)) if lane == 0 else float(rng.uniform(5, 25))
+        at = float(rng.uniform(9, 60)) if lane == 0 else float(rng.uniform(5, 35))
         while at < PERIOD - BEHIND - 12:
             if not (speed == 0 and plan.street_at(at - 4, at + 4) is not None):
                 things.append(
@@ -224,13 +235,13 @@ def _traffic(rng: np.random.Generator, plan: Plan) -> list[Thing]:
                         seed=seed(rng),
                     )
                 )
-            at += float(rng.uniform(9, 70))
+            at += float(rng.uniform(12, 90))
     return things
 
 
 def _car(rng: np.random.Generator) -> dict:
     return {
-        "model": str(rng.choice(_CARS, p=_CAR_SHARE)),
+        "model": pick(rng, _CARS),
         "paint": vary(rng, _PAINT, 8.0),
         "lights": True,
     }
@@ -249,7 +260,7 @@ def _pedestrians(
             Thing(
                 "person",
                 sign * float(rng.uniform(inner, max(outer, inner + 0.1))),
-                _near_or_far(rng, 5),
+                _near_or_far(rng, 5.0),
                 speed_s=0.0 if still else way * float(rng.uniform(0.9, 1.6)),
                 heading=float(rng.uniform(-np.pi, np.pi))
                 if still
@@ -289,7 +300,7 @@ def _cyclists(rng: np.random.Generator, plan: Plan) -> list[Thing]:
             Thing(
                 "cyclist",
                 -offset if oncoming else offset,
-                _near_or_far(rng, 6),
+                _near_or_far(rng, 6.0),
                 speed_s=(-1 if oncoming else 1) * float(rng.uniform(3.5, 6)),
                 heading=np.pi if oncoming else 0.0,
                 style=person(rng)

@@ -18,7 +18,7 @@ from segjax.data.datasets.streets import (
 from segjax.data.datasets.streets.canvas import Canvas
 from segjax.data.datasets.streets.classes import PRIORITY
 from segjax.data.datasets.streets.conditions import Conditions
-from segjax.data.datasets.streets.world import World, place
+from segjax.data.datasets.streets.world import Thing, World, place
 
 PAINTERS = {
     "building": buildings.paint,
@@ -35,8 +35,8 @@ PAINTERS = {
 }
 """Kind of thing -> `paint(canvas, camera, light, thing, d, s, time)`.
 
-A painter paints `thing` at `(d, s)` metres on the canvas, in place, or nothing where the
-camera does not see it. What it draws in the label depends on the conditions in nothing.
+A painter paints `thing` at `(d, s)` metres on the canvas, in place, or nothing where
+the camera does not see it. Nothing that it draws in the label depends on the light.
 """
 
 _SIGHT = {
@@ -77,11 +77,7 @@ def run(
     )
     travelled = world.speed * time
     placed = [(thing, *place(thing, time, travelled)) for thing in world.things]
-    placed = [
-        (thing, d, s)
-        for thing, d, s in placed
-        if s + thing.length > 0.5 and s < _SIGHT.get(thing.kind, ground.FURTHEST)
-    ]
+    placed = [item for item in placed if _in_view(view, *item)]
     placed.sort(key=lambda item: -(item[2] + item[0].length + 0.6 * abs(item[1])))
     lamps = []
     if light.lamps:
@@ -116,6 +112,17 @@ def void_edges(label: np.ndarray) -> np.ndarray:
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     grown = cv2.dilate(ranked, cross, iterations=reach)
     return np.where(grown != ranked, np.uint8(IGNORE), label)
+
+
+def _in_view(view: camera.Camera, thing: Thing, d: float, s: float) -> bool:
+    """Whether something or its shadow may be seen; the painters look closer."""
+    far = s + thing.length
+    if far < 0.5 or s > _SIGHT.get(thing.kind, ground.FURTHEST):
+        return False
+    edge = (
+        max(view.u0, view.width - view.u0) / view.focal + abs(view.bend) * far
+    ) * far
+    return abs(d - view.d) < edge + 7.0
 
 
 def _shadows(placed: list, view: camera.Camera, light: Conditions) -> np.ndarray:
@@ -174,6 +181,4 @@ def _tree_shadow(
     at_s = s - light.sun[2] * reach + np.sin(turn) * stretch
     if at_s.max() < 1:
         return
-    points = np.stack([at_d, np.zeros(24), np.maximum(at_s, 0.8)], -1)
-    pixels = np.rint(np.clip(view.project(points), -30000, 30000) * 16).astype(np.int32)
-    cv2.fillPoly(sheet, [pixels], 220, cv2.LINE_AA, 4)
+    ground.fill(sheet, view, at_d, at_s, 220)

@@ -106,6 +106,6 @@ def paint_backdrop(
                 (255, 206, 128) if light.lamps else (70, 76, 84),
                 _DISTANCE,
                 0.2,
-                0.6 * light.lamps,
+                0.6 if light.lamps else 0.0,
             )
             canvas.polygons(panes, glass, None)

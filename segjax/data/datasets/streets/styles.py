@@ -1,5 +1,8 @@
 """Colours and shapes drawn at random: of walls, leaves, clothes."""
 
+import bisect
+import itertools
+
 import numpy as np
 
 _CLOTHES = (
@@ -16,17 +19,29 @@ _CLOTHES = (
 _SKIN = ((228, 184, 156), (198, 146, 112), (140, 96, 70), (92, 62, 48))
 
 
+def pick(rng: np.random.Generator, shares: dict):
+    """One of the keys of `shares`, whose values sum to 1."""
+    where = bisect.bisect(
+        list(itertools.accumulate(shares.values()))[:-1], rng.random()
+    )
+    return list(shares)[where]
+
+
 def grey(rng: np.random.Generator, low: float, high: float, tint: float = 5.0) -> tuple:
     """A nearly grey RGB albedo."""
-    values = np.clip(rng.uniform(low, high) + rng.normal(0, tint, 3), 0, 255)
-    return tuple(int(v) for v in values)
+    level, *tints = rng.random(4)
+    level = low + (high - low) * level
+    return tuple(int(level + 3.4 * tint * (t - 0.5)) for t in tints)
 
 
 def vary(rng: np.random.Generator, colours: tuple, spread: float = 9.0) -> tuple:
-    """One of some RGB albedos, a little off."""
-    colour = np.asarray(colours[rng.integers(len(colours))], float)
-    colour = colour + rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
-    return tuple(int(v) for v in np.clip(colour, 0, 255))
+    """One of some RGB albedos, a little lighter or darker and of another tint."""
+    which, level, *tints = rng.random(5).tolist()
+    level = 3.4 * spread * (level - 0.5)
+    return tuple(
+        int(min(255, max(0, c + level + 1.1 * spread * (t - 0.5))))
+        for c, t in zip(colours[int(which * len(colours))], tints, strict=True)
+    )
 
 
 def tree_style(rng: np.random.Generator, street: bool = False) -> dict:
