@@ -142,7 +142,8 @@ def _windows(wall: _Wall, width: float) -> None:
             _rectangles(wall.d, mid - half, mid + half, low, tall)
         )
         at = fixed(panes)
-        lit = state < (rng.uniform(0.1, 0.6) if wall.light.lamps else 0.0)
+        share = rng.uniform(0.1, 0.6)  # drawn by day too: the label depends on the rest
+        lit = state < (share if wall.light.lamps else 0.0)
         mirrors = ~lit & (state > 0.72)
         sky = tuple(0.62 * c + 24 for c in wall.light.horizon)
         canvas.polygons(at[~lit & ~mirrors], wall.shade(style["glass"], 0.5), None)
