@@ -19,28 +19,29 @@ def get_config(arg: str = "") -> ConfigDict:
         train_ops="rescale(0.5) | scale(0.8, 1.6) | crop(160, 224) | flip_lr() "
         "| color_jitter(0.3, 0.3, 0.3) | normalize()",
         eval_ops="rescale(0.5) | normalize()",
-        batch_size=8,
+        batch_size=4,
         workers=0,
         threads=2,
     )
     config.model = dict(name="unet", width=32, depth=4, patch=2)
     config.loss = dict(
-        cross_entropy=dict(class_weights="median_frequency(clip=5)"),
+        cross_entropy=dict(class_weights="median_frequency(clip=5, power=0.5)"),
+        dice=dict(weight=1.0),
     )
     config.optim = dict(
         name="adamw",
         learning_rate=2e-3,
-        schedule="poly",
-        warmup_steps=200,
+        schedule="cosine",
+        warmup_steps=300,
         weight_decay=1e-3,
         clip_norm=5.0,
     )
     config.train = dict(
-        num_steps=3300,
-        log_every=25,
-        eval_every=300,
-        save_every=300,
-        ema_decay=0.995,
+        num_steps=6_000,  # 65 epochs
+        log_every=50,
+        eval_every=1_000,
+        save_every=500,
+        ema_decay=0.998,
     )
     config.evaluate = dict(batch_size=4)
     return quick.answer(config, arg)

@@ -15,6 +15,8 @@ def test_median_frequency_by_hand():
     np.testing.assert_allclose(weights.median_frequency(COUNTS), expected)
     clipped = weights.median_frequency(COUNTS, clip=2.0)
     np.testing.assert_allclose(clipped, np.minimum(expected, 2))
+    gentle = weights.median_frequency(COUNTS, clip=2.0, power=0.5)
+    np.testing.assert_allclose(gentle, np.sqrt(np.minimum(expected, 2)))
 
 
 def test_median_frequency_of_the_paper_counts_images_with_the_class():
