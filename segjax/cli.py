@@ -57,7 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     parser, command = _parser(words)
-    args, rest = parser.parse_known_args(words)
+    try:
+        args, rest = parser.parse_known_args(words)
+    except SystemExit as done:  # --help or --version was printed
+        return done.code or 0
     if command is None:
         parser.print_help()
         return 0

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from segjax.core.errors import UserError
-from segjax.report.files import plain
 
 
 def give(args: argparse.Namespace, words: str, document: Mapping[str, Any]) -> None:
     """Print `words`; with `--json` they go to stderr and `document` to stdout."""
     print(words, file=sys.stderr if args.json else sys.stdout, flush=True)
     if args.json:
+        from segjax.report.files import plain
+
         print(json.dumps(plain(document), indent=1, allow_nan=False), flush=True)
 
 

@@ -266,6 +266,11 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]
         first = (str(error).strip().splitlines() or [""])[0]
         status = "FAIL" if name == "device" else "WARN"
         advice = "Put right what the message names, then run `segjax doctor` again."
+        if name == "device":
+            advice = (
+                "Check the driver (nvidia-smi), the jax package and JAX_PLATFORMS; "
+                "JAX_PLATFORMS=cpu runs without the device."
+            )
         value = f"{type(error).__name__}: {first}"
         findings.append(Finding(name, status, value, advice))
     return findings

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print, write; returns the exit code."""
     from segjax import parts as all_parts
     from segjax.metrics import per_class, scores
-    from segjax.report import count, page
+    from segjax.report import count, page, record
     from segjax.report.files import read_json
 
     if args.convention not in (None, "all"):
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             progress=update,
         )
     parts.write_report(out, result, predict, variables, source)
-    pages = [page.write(out)] if (out / all_parts.record.RECORD).exists() else []
+    pages = [page.write(out)] if (out / record.RECORD).exists() else []
     names = parts.info.class_names
     words = [
         f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}:",
@@ -86,14 +86,27 @@ def run(args: argparse.Namespace) -> int:
     if args.convention == "all":
         words += ["", _conventions(every, scores.CONVENTIONS)]
     written = out / "evaluation" / f"{name}.json"
+    same = _is_recorded(record.read(args.run), name, source.fingerprint())
+    if same is False:
+        words += [
+            "",
+            f"Note: {name} is not the data that the run recorded as {name}.",
+        ]
     words += ["", f"Written: {', '.join(map(str, [written, *pages]))}"]
     document = read_json(written) | {
         "run": args.run,
         "written": written,
         "miou_by_convention": every,
+        "data_as_recorded": same,
     }
     answer.give(args, "\n".join(words), document)
     return 0
+
+
+def _is_recorded(facts: dict[str, Any], split: str, fingerprint: str) -> bool | None:
+    """Whether a split is what the run was trained or validated on; None: not known."""
+    known = facts["dataset"]["splits"].get(split)
+    return None if known is None else known["fingerprint"] == fingerprint
 
 
 def _conventions(every: dict[str, float], sentences: dict[str, Any]) -> str:
