@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 from jax.sharding import Mesh
+from ml_collections import ConfigDict
 
 from segjax import checkpoint, config, losses, optim, parallel, parts
 from segjax.core.errors import SegjaxError, UserError, raise_problems
@@ -38,7 +39,9 @@ AUGMENTED = 12
 """Augmented samples in the picture of the first batches."""
 
 
-def train(settings: Mapping, *, workdir: Path, cluster: tuple, argv: list[str]) -> int:
+def train(
+    settings: Mapping | ConfigDict, *, workdir: Path, cluster: tuple, argv: list[str]
+) -> int:
     """Train to the end or until a signal; returns the exit code.
 
     The same call resumes a run that was stopped or killed.
