@@ -95,7 +95,7 @@ def test_another_batch_size_gives_the_same_integers(whole):
 
 
 def test_scores_are_taken_at_the_size_of_the_labels():
-    host_ops, _ = ops.make("rescale(0.5) | normalize()")
+    host_ops = (ops.OPS["rescale"](0.5),)
     found = evaluate(8, host_ops)
     for i, counts in enumerate(found.per_image):
         example = Toy()[i]

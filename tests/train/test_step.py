@@ -47,7 +47,7 @@ def fragile(logits, labels):
 
 @functools.cache
 def build(devices: int, loss_name: str = "sum"):
-    """`(compiled step, make a fresh state, mesh)`; SGD, whose update is the gradient."""
+    """`(compiled step, make a fresh state, mesh)`; plain SGD shows the gradient."""
     model = Net()
     tx = optax.sgd(0.1, momentum=0.9)
     loss = losses.make(TERMS, "multiclass") if loss_name == "sum" else fragile

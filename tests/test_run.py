@@ -1,0 +1,494 @@
+"""A run from its config to its page, on drawn streets; resuming; refusals."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from segjax import parallel, run
+from segjax.checkpoint import folder, leaves, manifest
+from segjax.core.errors import Stopped, UserError
+from segjax.core.keys import IMAGE
+from segjax.data import pipeline
+from segjax.data.datasets import streets
+from segjax.report import metrics_log, record
+from segjax.train import lock, signals
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CONFIGS = sorted(ROOT.glob("configs/**/*.py"))
+STEPS = 7
+
+
+def settings(**changes) -> dict:
+    """A config of the smallest run; `changes` are `section__field=value`."""
+    config = dict(
+        seed=1,
+        data=dict(name="streets", size=(32, 48), num_train=4, num_val=3),
+        input=dict(
+            train_ops="crop(16, 16) | flip_lr() | color_jitter(0.1) | normalize()",
+            batch_size=8,
+            threads=1,
+        ),
+        model=dict(name="unet", width=2, depth=1, dropout=0.1),
+        loss=dict(cross_entropy=dict()),
+        optim=dict(name="adamw", learning_rate=1e-2, schedule="constant"),
+        train=dict(
+            num_steps=STEPS, log_every=3, eval_every=5, save_every=2, ema_decay=0.5
+        ),
+        evaluate=dict(pictures=2),
+    )
+    for path, value in changes.items():
+        *sections, field = path.split("__")
+        section = config
+        for name in sections:
+            section = section[name]
+        section[field] = value
+    return config
+
+
+def train(workdir: pathlib.Path, config: dict | None = None) -> tuple[int, str]:
+    """`(exit code, what was printed)` of a run in this process, on 8 devices."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = run.train(
+            config or settings(),
+            workdir=workdir,
+            cluster=(None, None, None),
+            argv=["launch.py", "--config=x", "--api_key=12345"],
+        )
+    return code, said.getvalue()
+
+
+def contents(workdir: pathlib.Path) -> dict[str, tuple[int, bytes]]:
+    """Each file with its time and bytes."""
+    return {
+        str(p.relative_to(workdir)): (p.stat().st_mtime_ns, p.read_bytes())
+        for p in workdir.rglob("*")
+        if p.is_file()
+    }
+
+
+def state_digest(workdir: pathlib.Path) -> tuple[int, str]:
+    """Step and digest of the newest checkpoint."""
+    latest = workdir / "checkpoints" / "latest"
+    step = folder.steps(latest)[0]
+    return step, leaves.digest_of(manifest.verify(latest / folder.name(step)).leaves)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "finished"
+    code, said = train(workdir)
+    assert code == 0
+    return workdir, said
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_the_folder_holds_all_that_a_run_leaves(finished):
+    workdir, said = finished
+    files = {f"pictures/{name}.png" for name in ("curves", "confusion", "classes")}
+    files |= {f"pictures/{name}.png" for name in ("panel", "best", "worst")}
+    files |= {"pictures/augmented.png", "evaluation/val.json", "index.html"}
+    files |= {"config.json", "record.json", "metrics.jsonl", "timing.jsonl"}
+    assert files <= contents(workdir).keys()
+    assert list((workdir / "tensorboard").glob("events*"))
+    assert folder.steps(workdir / "checkpoints" / "latest") == [7, 6]
+    assert folder.steps(workdir / "checkpoints" / "best")[0] in (5, 7)
+    assert "mean" in said and "index.html" in said
+    for name in files:
+        if name.endswith(".png"):
+            Image.open(workdir / name).verify()
+    assert not list(workdir.rglob("*.tmp"))
+
+
+def test_the_record_is_enough_to_run_it_again(finished):
+    written = record.read(finished[0])
+    (attempt,) = written["attempts"]
+    assert attempt["argv"] == ["launch.py", "--config=x", "--api_key=***"]
+    assert attempt["seeds"] == {"seed": 1}
+    assert (attempt["exit_code"], attempt["reason"]) == (0, "done")
+    assert len(attempt["devices"]) == 8
+    assert {"jax", "flax", "optax", "python", "segjax"} <= attempt["versions"].keys()
+    if (ROOT / ".git").exists():
+        assert re.fullmatch("[0-9a-f]{40}", attempt["code"]["commit"])
+    data = written["dataset"]
+    names = [c["name"] for c in data["classes"]]
+    assert names == list(streets.INFO.class_names)
+    source = streets.make("val", (32, 48), num_train=4, num_val=3)
+    assert data["splits"]["val"] == {
+        "num_images": 3,
+        "fingerprint": source.fingerprint(),
+    }
+    again = record.read_config(finished[0])
+    assert json.loads(json.dumps(settings())) == again
+
+
+def test_the_log_has_its_lines(finished):
+    rows = metrics_log.read(finished[0] / "metrics.jsonl")
+    assert [(r["step"], r["kind"]) for r in rows] == [
+        (3, "train"),
+        (5, "val"),
+        (6, "train"),
+        (7, "train"),
+        (7, "val"),
+    ]
+    assert {"loss", "loss/cross_entropy", "grad_norm", "miou"} <= rows[0].keys()
+    assert "iou/road" in rows[-1]
+    assert not any("second" in k or "images_per" in k for r in rows for k in r)
+
+
+def test_the_table_and_the_best_checkpoint_agree_with_the_log(finished):
+    workdir, said = finished
+    written = json.loads((workdir / "evaluation" / "val.json").read_text())
+    rows = metrics_log.read(workdir / "metrics.jsonl")
+    scores = {r["step"]: r["miou"] for r in rows if r["kind"] == "val"}
+    best = max(scores, key=lambda step: (scores[step], -step))
+    assert written["step"] == best == folder.steps(workdir / "checkpoints" / "best")[0]
+    assert written["summary"]["miou"] == pytest.approx(scores[best], abs=1e-12)
+    assert f"step {best}" in said
+
+
+def test_the_page_refers_to_files_that_exist(finished):
+    html = (finished[0] / "index.html").read_text()
+    found = re.findall(r'(?:src|href)="([^"#]+)"', html)
+    assert sum(name.endswith(".png") for name in found) >= 7
+    for name in found:
+        assert "//" not in name
+        assert (finished[0] / name).exists(), name
+
+
+def test_a_finished_run_writes_nothing_again(copied):
+    before = contents(copied)
+    code, said = train(copied)
+    assert (code, "nothing to do" in said) == (0, True)
+    after = contents(copied)
+    assert {k for k in after if after[k] != before.get(k)} <= {".lock"}
+
+
+def test_a_run_killed_before_its_report_is_reported(copied):
+    expected = (copied / "evaluation" / "val.json").read_bytes()
+    shutil.rmtree(copied / "evaluation")
+    written = record.read(copied)
+    for key in ("end", "exit_code", "reason"):
+        del written["attempts"][0][key]
+    (copied / "record.json").write_text(json.dumps(written))
+    log = (copied / "metrics.jsonl").read_bytes()
+    assert train(copied)[0] == 0
+    assert (copied / "evaluation" / "val.json").read_bytes() == expected
+    assert (copied / "metrics.jsonl").read_bytes() == log
+    killed, ended = record.read(copied)["attempts"]
+    assert "exit_code" not in killed
+    assert ended["exit_code"] == 0
+
+
+@pytest.mark.parametrize("stop_at", [1, 5])
+def test_a_stopped_run_ends_as_one_never_stopped(
+    finished, tmp_path, monkeypatch, stop_at
+):
+    @contextlib.contextmanager
+    def catch():
+        calls = []
+
+        def requested():
+            calls.append(1)
+            return 15 if len(calls) == stop_at else 0
+
+        yield requested
+
+    workdir = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(signals, "catch", catch)
+        with pytest.raises(Stopped) as caught:
+            train(workdir)
+    assert caught.value.exit_code == 143
+    assert state_digest(workdir)[0] == stop_at
+    _, said = train(workdir)
+    assert f"resuming at step {stop_at} of {STEPS}" in said
+    assert state_digest(workdir) == state_digest(finished[0])
+    for name in ("metrics.jsonl", "evaluation/val.json", "evaluation/val_images.jsonl"):
+        assert (workdir / name).read_bytes() == (finished[0] / name).read_bytes(), name
+    codes = [a["exit_code"] for a in record.read(workdir)["attempts"]]
+    assert codes == [143, 0]
+
+
+def test_another_config_in_the_folder_is_refused(copied):
+    before = contents(copied)
+    with pytest.raises(UserError, match=r"optim\.learning_rate: 0\.01 -> 0\.02"):
+        train(copied, settings(optim__learning_rate=0.02))
+    after = contents(copied)
+    assert {k for k in after if after[k] != before.get(k)} <= {".lock"}
+
+
+def test_what_moves_no_number_may_change(copied):
+    assert train(copied, settings(input__threads=2))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model__width": 4}, "differ"),
+        ({"model__norm": "group"}, "not in the"),
+        ({"task": "binary"}, "task"),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_refused(copied, changes, message):
+    (copied / "config.json").unlink()
+    (copied / "record.json").unlink()
+    config = settings(**changes)
+    with pytest.raises(UserError, match=message):
+        train(copied, config)
+
+
+def test_a_checkpoint_of_other_classes_is_refused(copied, pairs):
+    (copied / "config.json").unlink()
+    (copied / "record.json").unlink()
+    config = settings(data=dict(name="folder", root=str(pairs), val_share=0.5))
+    with pytest.raises(UserError, match="11 classes saved, 2 wanted"):
+        train(copied, config)
+
+
+def test_a_second_run_in_the_folder_is_refused(copied):
+    with lock.hold(copied), pytest.raises(UserError, match=f"pid {os.getpid()}"):
+        train(copied)
+
+
+@pytest.mark.parametrize(("batch_size", "advice"), [(12, "8 or 16"), (3, "Use 8")])
+def test_a_batch_that_the_devices_cannot_share_is_refused(tmp_path, batch_size, advice):
+    with pytest.raises(UserError, match=advice):
+        train(tmp_path / "run", settings(input__batch_size=batch_size))
+    assert not (tmp_path / "run" / "record.json").exists()
+
+
+def test_weights_of_another_run_start_a_new_one(finished, tmp_path):
+    config = settings(init_from=str(finished[0]), train__num_steps=1)
+    code, said = train(tmp_path / "tuned", config)
+    assert code == 0
+    ledger = [line for line in said.splitlines() if line.startswith("all ")]
+    loaded, skipped, new = map(int, ledger[0].split()[1:])
+    assert loaded > 10
+    assert (skipped, new) == (0, 0)
+    start = metrics_log.read(finished[0] / "metrics.jsonl")[0]["loss"]
+    tuned = metrics_log.read(tmp_path / "tuned" / "metrics.jsonl")[0]["loss"]
+    assert tuned < start
+
+
+def test_it_learns_a_few_scenes_by_heart(tmp_path):
+    config = settings(
+        input__train_ops="crop(32, 48) | normalize()",
+        model__width=4,
+        model__dropout=0.0,
+        train=dict(num_steps=40, log_every=10, eval_every=40, save_every=40),
+    )
+    assert train(tmp_path / "run", config)[0] == 0
+    rows = metrics_log.read(tmp_path / "run" / "metrics.jsonl")
+    loss = [r["loss"] for r in rows if r["kind"] == "train"]
+    assert loss[-1] < 0.6 * loss[0]
+    assert loss == sorted(loss, reverse=True)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """A folder of images with bright discs and their masks."""
+    root = tmp_path_factory.mktemp("pairs")
+    (root / "images").mkdir()
+    (root / "masks").mkdir()
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:24, :32]
+    for i in range(8):
+        disc = (y - rng.integers(6, 18)) ** 2 + (x - rng.integers(6, 26)) ** 2 < 30
+        image = rng.integers(0, 60, (24, 32, 3)) + 150 * disc[..., None]
+        Image.fromarray(image.astype(np.uint8)).save(root / f"images/{i}.png")
+        Image.fromarray(disc.astype(np.uint8)).save(root / f"masks/{i}.png")
+    (root / "classes.txt").write_text("0 background\n1 disc\n")
+    return root
+
+
+def test_a_binary_task_learns_with_one_logit(pairs, tmp_path):
+    config = settings(
+        task="binary",
+        data=dict(name="folder", root=str(pairs), val_share=0.3),
+        loss=dict(binary_cross_entropy=dict(), dice=dict()),
+        model__width=4,
+        optim__learning_rate=3e-2,
+        train=dict(num_steps=30, log_every=10, eval_every=30, save_every=30),
+    )
+    workdir = tmp_path / "run"
+    assert train(workdir, config)[0] == 0
+    latest = manifest.read(workdir / "checkpoints" / "latest" / folder.name(30))
+    assert latest.leaves["params/head/bias"].shape == (1,)
+    written = json.loads((workdir / "evaluation" / "val.json").read_text())
+    assert [c["name"] for c in written["classes"]] == ["background", "disc"]
+    assert written["summary"]["miou"] > 0.7
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_config_answers_quick(path, tmp_path, monkeypatch):
+    make = parallel.make_mesh
+    one = jax.devices()[:1]
+    monkeypatch.setattr(parallel, "make_mesh", lambda devices=None: make(one))
+    config = load(path).get_config("quick")
+    assert train(tmp_path / "run", config)[0] == 0
+    written = json.loads((tmp_path / "run" / "evaluation" / "val.json").read_text())
+    assert written["step"] == 2
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_config_refuses_an_unknown_variant(path):
+    with pytest.raises(UserError, match="no such variant"):
+        load(path).get_config("quik")
+
+
+def load(path: pathlib.Path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# The launcher, in processes of its own.
+
+TINY = """
+from ml_collections import ConfigDict
+
+
+def get_config():
+    return ConfigDict({config!r})
+"""
+
+
+def launch(config: pathlib.Path, workdir, *more: str, devices: int = 1, **environment):
+    command = [sys.executable, str(ROOT / "launch.py"), f"--config={config}"]
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    return subprocess.Popen(
+        [*command, f"--workdir={workdir}", *more],
+        env={
+            **os.environ,
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"{flags} --xla_backend_optimization_level=0",
+            **environment,
+        },
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--confg=a.py"], 2, ["confg"]),
+        (["--config=configs/none.py"], 2, ["none.py"]),
+        (["--config=configs/streets_unet.py:quik"], 2, ["no such variant", "quick"]),
+        (
+            [
+                "--config=configs/streets_unet.py",
+                "--config.model.name=unett",
+                "--config.train.num_steps=0",
+            ],
+            2,
+            ["Did you mean 'unet'?", "config.train.num_steps=0"],
+        ),
+        (
+            ["--config=configs/camvid_unet_cpu.py", "--config.data.root=/no/such"],
+            2,
+            ["config.data.root='/no/such'"],
+        ),
+    ],
+    ids=["flag", "file", "variant", "config", "data"],
+)
+def test_mistakes_exit_with_2_and_advice(arguments, code, words, tmp_path):
+    # No platform of this name exists: whoever wakes a device gets another error.
+    done = subprocess.run(
+        [sys.executable, "launch.py", *arguments, f"--workdir={tmp_path / 'run'}"],
+        env={**os.environ, "JAX_PLATFORMS": "nowhere"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ")
+    for word in words:
+        assert word in done.stderr
+
+
+def test_two_processes_train_to_the_numbers_of_one(tmp_path):
+    config = tmp_path / "tiny.py"
+    config.write_text(TINY.format(config=settings(input__threads=1)))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    cluster = [f"--coordinator=127.0.0.1:{port}", "--num_processes=2"]
+    jobs = [
+        launch(config, tmp_path / "two", *cluster, f"--process_id={i}", devices=2)
+        for i in range(2)
+    ]
+    jobs.append(launch(config, tmp_path / "one", devices=4))
+    said = [job.communicate(timeout=400) for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0, 0], said
+    assert "index.html" in said[0][0]
+    assert "index.html" not in said[1][0]  # process 1 neither writes nor tells
+    one, two = (
+        metrics_log.read(tmp_path / name / "metrics.jsonl") for name in ("one", "two")
+    )
+    assert [(r["step"], r["kind"]) for r in one] == [
+        (r["step"], r["kind"]) for r in two
+    ]
+    for a, b in zip(one, two, strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], rel=2e-3)
+    first = one[0]["grad_norm"], two[0]["grad_norm"]
+    assert first[0] == pytest.approx(first[1], rel=1e-3)
+    assert record.read(tmp_path / "two")["attempts"][0]["processes"] == 2
+    assert len(record.read(tmp_path / "two")["attempts"]) == 1
+
+
+@pytest.mark.parametrize("hosts", [1, 2, 4])
+def test_hosts_share_the_batches_of_one(hosts):
+    source = streets.make("train", (16, 16), num_train=5)
+    whole = pipeline.train_batches(source, (), seed=0, batch_size=4)
+    parts = [
+        pipeline.train_batches(
+            source, (), seed=0, batch_size=4, process_index=p, process_count=hosts
+        )
+        for p in range(hosts)
+    ]
+    for _ in range(3):
+        together = [next(part)[IMAGE] for part in parts]
+        joined = np.stack(together, 1).reshape(4, 16, 16, 3)
+        assert np.array_equal(next(whole)[IMAGE], joined)
+
+
+def test_sigterm_ends_the_launcher_with_143(tmp_path):
+    config = tmp_path / "tiny.py"
+    many = settings(train__num_steps=100_000, train__log_every=1)
+    config.write_text(TINY.format(config=many))
+    job = launch(config, tmp_path / "run")
+    for line in job.stderr:  # the progress of a run that is no terminal's
+        if line.startswith("step "):
+            break
+    job.terminate()
+    _, error = job.communicate(timeout=200)
+    assert job.returncode == 143, error
+    assert "saved" in error
+    (attempt,) = record.read(tmp_path / "run")["attempts"]
+    assert attempt["exit_code"] == 143
+    assert state_digest(tmp_path / "run")[0] >= 1
