@@ -95,8 +95,8 @@ def run(args: argparse.Namespace) -> int:
     return UserError.exit_code if found.problems else 0
 
 
-def load_config(file: str, overrides: Sequence[str]) -> Any:
-    """The ConfigDict of `FILE[:ARG]`, with `--config.a.b=v` applied.
+def load_config(file: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The plain config of `FILE[:ARG]`, with `--config.a.b=v` applied.
 
     Raises:
       UserError: there is no such file, or an override does not fit.
@@ -109,7 +109,7 @@ def load_config(file: str, overrides: Sequence[str]) -> Any:
     holder = config_flags.DEFINE_config_file("config", flag_values=own, sys_argv=words)
     try:
         own(words)
-        return holder.value
+        return holder.value.to_dict()
     except UserError:
         raise
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
