@@ -11,6 +11,7 @@ hold:
 
 - a checkpoint that was committed before a kill is whole after it, and the next start
   resumes from it;
+- no worker process outlives its killed run by more than ten seconds;
 - at the end the state's digest, the bytes of `metrics.jsonl`, the scores in
   `evaluation/`, the best step and the samples of every step (indices and pixels) are
   those of the undisturbed run.
@@ -78,6 +79,9 @@ PLANTS = ("none", "window", "seed", "position", "checkpoint")
 MOMENTS = ("time", "step", "step", "saving")
 """What a kill waits for; drawn at random."""
 
+PATIENCE_S = 10.0
+"""How long processes may outlive the run that they worked for."""
+
 TRACE = "KILL_RESUME_TRACE"
 PLANT = "KILL_RESUME_PLANT"
 
@@ -129,8 +133,8 @@ def _compare(arguments, folder: pathlib.Path) -> int:
             )
         if not problems:
             problems += _differences(expected, job.outcome())
-        job.end_survivors()
-    alone.end_survivors()
+        problems += job.survivors()
+    problems += alone.survivors()
     summary = {
         "kills": len(kills),
         "runs": rounds,
@@ -268,13 +272,25 @@ class _Job:
             "samples": {step: seen[step] for step in sorted(seen)},
         }
 
-    def end_survivors(self) -> None:
-        """End worker processes that outlived their killed run."""
-        for group in self._groups:
-            try:
-                os.killpg(group, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+    def survivors(self) -> list[str]:
+        """Says of which starts processes are left, and ends them."""
+        patience, left = time.monotonic() + PATIENCE_S, list(self._groups)
+        while left and time.monotonic() < patience:
+            left = [group for group in left if _signal(group, 0)]
+            time.sleep(0.1)
+        for group in left:
+            _signal(group, signal.SIGKILL)
+        where = self.workdir.name
+        return [f"{where}: {len(left)} starts left processes behind"] if left else []
+
+
+def _signal(group: int, signum: int) -> bool:
+    """Send a signal to a process group; whether there is one."""
+    try:
+        os.killpg(group, signum)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _live(job: _Job, chance: random.Random | None, life: float) -> _Kill | None:

@@ -7,7 +7,10 @@ holds no state of the data: `start_step` says it all, in constant time.
 
 import dataclasses
 import hashlib
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -238,4 +241,11 @@ def _init_worker(index: int, count: int) -> None:
     del index, count
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(0)
+
+
+def _end_with_parent() -> None:
+    """A run that is killed cleans up nothing: its workers would wait for good."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
