@@ -170,7 +170,7 @@ def _lots(
     while s < PERIOD - BEHIND - w0:
         length = float(min(rng.uniform(w0, w1), PERIOD - BEHIND - s))
         if (after := plan.street_at(s - 3.0, s + length + 3.0)) is not None:
-            s = after + 3.0
+            s = after + 3.1  # clearly past it, or rounding would find it again
             continue
         empty = side.kind != "downtown" and rng.random() < 0.1
         if empty:
@@ -247,7 +247,7 @@ def _park(
         style = {"leaf": leaves(rng), "tall": style["tall"]}
     while s < PERIOD - BEHIND - 4:
         if (after := plan.street_at(s - 2.0, s + 6.0)) is not None:
-            s = after + 2.0
+            s = after + 2.1
             continue
         if edge != "none":
             things.append(
