@@ -37,10 +37,10 @@ def get_config(arg: str = "") -> ConfigDict:
         clip_norm=5.0,
     )
     config.train = dict(
-        num_steps=6_000,  # 65 epochs
+        num_steps=5_600,  # 61 epochs
         log_every=50,
-        eval_every=1_000,
-        save_every=500,
+        eval_every=1_400,
+        save_every=350,
         ema_decay=0.998,
     )
     config.evaluate = dict(batch_size=4)
