@@ -12,6 +12,7 @@ that training works, and nothing about any real road.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 
@@ -30,6 +31,9 @@ VERSION = 1
 """Raised whenever a change draws other pixels for the same arguments."""
 
 FRAMES_PER_SECOND = 10
+
+_KEPT_PIXELS = 2**16
+"""Images up to this size are kept: 512 of them are at most 128 MiB."""
 
 _FIRST = {"train": 0, "val": 1_000_000, "test": 2_000_000}  # scene number of a split
 
@@ -60,8 +64,10 @@ class Streets:
 
     def __getitem__(self, index: int) -> dict:
         """`{"image": (H, W, 3) uint8, "label": (H, W) uint8, "index": int}`."""
-        image, label = still(self.seed, self._scene(index), self.size)
-        return {IMAGE: image, LABEL: label, INDEX: int(index)}
+        height, width = self.size
+        draw = _kept if height * width <= _KEPT_PIXELS else still
+        image, label = draw(self.seed, self._scene(index), self.size)
+        return {IMAGE: image.copy(), LABEL: label.copy(), INDEX: int(index)}
 
     def name(self, index: int) -> str:
         """Name of an example: `train_000012`."""
@@ -140,6 +146,9 @@ def still(
     """
     images, labels = clip(seed, scene, 1, size)
     return images[0], labels[0]
+
+
+_kept = functools.lru_cache(maxsize=512)(still)
 
 
 def clip(

@@ -28,7 +28,7 @@ class _Wall:
       d, s, length: metres; `side` is -1 left and 1 right of the road.
       distance: metres, for the haze.
       facing: cosine to the sun.
-      rng: of the details.
+      seed: of the details.
     """
 
     canvas: Canvas
@@ -41,7 +41,7 @@ class _Wall:
     side: float
     distance: float
     facing: float
-    rng: np.random.Generator
+    seed: int
 
     def shade(self, albedo: tuple, share: float = 1.0, glow: float = 0.0) -> tuple:
         """Colour of a part of the wall that gets `share` of the wall's sun."""
@@ -88,33 +88,43 @@ def paint(
     if not canvas.sees(pixels):
         return
     at = fixed(pixels)
-    rng = np.random.default_rng(thing.seed)
     distance = (near + min(far, near + 20)) / 2
     facing = light.facing(-side, 0.0, 0.0)
     wall = _Wall(
-        canvas, camera, light, style, d, s, thing.length, side, distance, facing, rng
+        canvas,
+        camera,
+        light,
+        style,
+        d,
+        s,
+        thing.length,
+        side,
+        distance,
+        facing,
+        thing.seed,
     )
     if s > NEAR:
         shade = light.shade(style["walls"], s, light.facing(0.0, 0.0, -1.0))
         canvas.polygon(at[4:9], shade, BUILDING)
         _weather_end(wall, pixels[4:9], thing.seed)
-        if rng.random() < 0.4:
+        if thing.seed % 5 < 2:
             _end_windows(wall)
     if style["roof"] is not None:
         tilt = light.facing(-side * 0.64, 0.77, 0.0)
         canvas.polygon(at[9:13], light.shade(style["roof"], distance, tilt), BUILDING)
-        if rng.random() < 0.7:
+        if thing.seed % 10 < 7:
             _chimney(wall, middle - side * 0.1 * depth, ridge)
     canvas.polygon(at[:4], wall.shade(style["walls"]), BUILDING)
     _weather(wall, pixels[:4], thing.seed)
-    if abs(pixels[0, 0] - pixels[3, 0]) > 2:
-        _windows(wall, abs(pixels[0, 0] - pixels[3, 0]))
+    if (width := abs(pixels[0, 0] - pixels[3, 0])) > 2:
+        _windows(wall, width)
         canvas.polygon(at[13:], wall.shade(style["trim"]), BUILDING)
 
 
 def _windows(wall: _Wall, width: float) -> None:
     """Windows and the door or shop front of a wall `width` pixels wide."""
-    style, rng, canvas = wall.style, wall.rng, wall.canvas
+    style, canvas = wall.style, wall.canvas
+    rng = np.random.default_rng(wall.seed)
     floors = max(1, int((style["height"] - 0.7) / _STOREY))
     bays = max(1, round(wall.length / rng.uniform(2.1, 3.4)))
     bay, door = wall.length / bays, int(rng.integers(bays))
@@ -142,8 +152,7 @@ def _windows(wall: _Wall, width: float) -> None:
             _rectangles(wall.d, mid - half, mid + half, low, tall)
         )
         at = fixed(panes)
-        share = rng.uniform(0.1, 0.6)  # drawn by day too: the label depends on the rest
-        lit = state < (share if wall.light.lamps else 0.0)
+        lit = state < (rng.uniform(0.1, 0.6) if wall.light.lamps else 0.0)
         mirrors = ~lit & (state > 0.72)
         sky = tuple(0.62 * c + 24 for c in wall.light.horizon)
         canvas.polygons(at[~lit & ~mirrors], wall.shade(style["glass"], 0.5), None)
@@ -181,7 +190,7 @@ def _shop(wall: _Wall) -> None:
     pale = wall.shade(tuple(min(255, int(c * 0.4) + 140) for c in paint))
     if s + 0.3 * length > NEAR:
         wall.panel(s + 0.3 * length, s + 0.7 * length, 2.8, 3.05, pale, out=0.16)
-    if wall.rng.random() < 0.33 and near > 2:
+    if wall.seed % 3 == 0 and near > 2:
         out = wall.d - wall.side * 1.1
         awning = np.array(
             [

@@ -51,8 +51,12 @@ def paint_tree(
         return
     outline, clumps, side = _crown(form, thing.seed % _SHAPES)
     dark = light.shade(_scaled(style["leaf"], 0.62), s, 0.15)
+    if extent[0] < 5:  # pixels
+        outline = outline[::3]
     canvas.polygon(top + outline * extent, dark, VEGETATION)
     number = int(min(_CLUMPS, max(6, 2.2 * extent[0])))
+    if extent[0] < 2:
+        return
     leaves = fixed(top + clumps[:number] * extent)
     # clumps are turned to the sun by the share of it that comes from the right
     lit = side[:number, 0] * -light.sun[0] + side[:number, 1]
