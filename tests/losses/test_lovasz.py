@@ -66,7 +66,7 @@ def test_gradient_equals_finite_differences(task, num_logits):
     rng = np.random.default_rng(3)
     logits = rng.normal(0, 1, (1, 2, 3, num_logits)).astype(np.float32)
     labels = rng.choice([0, 1, IGNORE], (1, 2, 3)).astype(np.uint8)
-    gradient = jax.grad(lambda x: lovasz(x, jnp.asarray(labels), task=task))(logits)
+    gradient = jax.jit(jax.grad(lambda x, y: lovasz(x, y, task=task)))(logits, labels)
     for index in np.ndindex(logits.shape):
         step = np.zeros_like(logits)
         step[index] = 1e-3  # in float64 below, and too small to change the order
@@ -92,5 +92,6 @@ def test_weights_of_many_pixels_keep_their_digits():
     labels[0, :256] = 1
     logits = np.full((1, 512, 512, 1), -2.0, np.float32)
     logits[0, 300, 7] = 2.0  # one false alarm of error 3, the largest with the misses
-    gradient = jax.grad(lambda x: lovasz(x, jnp.asarray(labels), task="binary"))(logits)
+    run = jax.jit(jax.grad(lambda x, y: lovasz(x, y, task="binary")))
+    gradient = run(logits, labels)
     np.testing.assert_allclose(gradient[0, :256].sum(), -1, rtol=1e-4)

@@ -8,7 +8,15 @@ import pytest
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
-from segjax.losses.pixel import binary_cross_entropy, cross_entropy, focal
+from segjax.losses import pixel
+
+cross_entropy = jax.jit(
+    pixel.cross_entropy, static_argnames=("class_weights", "label_smoothing")
+)
+binary_cross_entropy = jax.jit(
+    pixel.binary_cross_entropy, static_argnames=("pos_weight", "label_smoothing")
+)
+focal = jax.jit(pixel.focal, static_argnames=("task", "gamma", "class_weights"))
 
 RNG = np.random.default_rng(0)
 LOGITS = jnp.asarray(RNG.normal(0, 3, (2, 4, 5, 3)), jnp.float32)

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from segjax.core.keys import IGNORE
-from segjax.losses.region import dice, iou
+from segjax.losses import region
+
+STATIC = ("task", "smooth", "per_image", "classes")
+dice = jax.jit(region.dice, static_argnames=STATIC)
+iou = jax.jit(region.iou, static_argnames=STATIC)
 
 TASKS = pytest.mark.parametrize(
     ("task", "num_logits"), [("multiclass", 3), ("binary", 1)]
