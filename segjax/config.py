@@ -234,7 +234,16 @@ def _crossed(plain: Mapping[str, Any]) -> list[str]:
         for op in eval_host
         if ops.is_random(op)
     ]
-    stride = make_model(plain["model"], num_outputs=1).stride
+    found += [
+        f"config.input.eval_ops: {op} cuts or pads the image, and a prediction covers "
+        "the whole of it. Use rescale or resize; padding for the model is done anyway."
+        for op in eval_host
+        if isinstance(op, ops.REFRAMING)
+    ]
+    try:
+        stride = make_model(plain["model"], num_outputs=1).stride
+    except UserError as error:
+        return found + error.problems
     sized = [op for op in train_host if hasattr(op, "height") and hasattr(op, "width")]
     if sized and (sized[-1].height % stride or sized[-1].width % stride):
         height, width = sized[-1].height, sized[-1].width
@@ -243,13 +252,8 @@ def _crossed(plain: Mapping[str, Any]) -> list[str]:
             f"config.input.train_ops: makes {height}x{width} and config.model takes "
             f"sides that divide by {stride}. Use {near[0]}x{near[1]}."
         )
-    warmup = plain["optim"].get("warmup_steps", 0)
-    if warmup >= plain["train"]["num_steps"]:
-        found.append(
-            f"config.optim.warmup_steps={warmup}: is not below "
-            f"config.train.num_steps={plain['train']['num_steps']}. Shorten it."
-        )
-    return found
+    num_steps = plain["train"]["num_steps"]
+    return found + optim.problems(plain["optim"], num_steps=num_steps)
 
 
 def make_model(section: Mapping[str, Any], num_outputs: int):

@@ -113,6 +113,12 @@ def test_lists_of_widths_that_do_not_fit_are_refused():
         jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
 
 
+def test_arguments_out_of_range_are_refused_all_at_once():
+    with pytest.raises(UserError) as caught:
+        UNet(num_outputs=2, width=0, patch=-1, dropout=1.0)
+    assert len(caught.value.problems) == 3
+
+
 @pytest.mark.parametrize("norm", ["batch", "group", "layer", "none"])
 def test_norms_by_name(norm):
     model = UNet(num_outputs=2, width=6, depth=1, norm=norm)

@@ -30,6 +30,9 @@ OPS = Table(
     },
 )
 
+REFRAMING = (geometry.CenterCrop, geometry.Crop, geometry.Pad, geometry.PadToMultiple)
+"""Ops after which a picture no longer shows what the whole image showed."""
+
 
 def split(
     ops: tuple[Any, ...], where: str = "config.input.train_ops"
