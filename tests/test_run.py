@@ -1,6 +1,7 @@
-"""A run from its config to its page, on drawn streets; resuming; refusals."""
+"""A run from its config to its page; resuming; refusals; the launcher."""
 
 import contextlib
+import functools
 import importlib.util
 import io
 import json
@@ -21,7 +22,7 @@ from segjax import parallel, run
 from segjax.checkpoint import folder, leaves, manifest
 from segjax.core.errors import Stopped, UserError
 from segjax.core.keys import IMAGE
-from segjax.data import pipeline
+from segjax.data import datasets, pipeline
 from segjax.data.datasets import streets
 from segjax.report import metrics_log, record
 from segjax.train import lock, signals
@@ -31,39 +32,75 @@ CONFIGS = sorted(ROOT.glob("configs/**/*.py"))
 STEPS = 7
 
 
-def settings(**changes) -> dict:
-    """A config of the smallest run; `changes` are `section__field=value`."""
-    config = dict(
-        seed=1,
-        data=dict(name="streets", size=(32, 48), num_train=4, num_val=3),
-        input=dict(
-            train_ops="crop(16, 16) | flip_lr() | color_jitter(0.1) | normalize()",
-            batch_size=8,
-            threads=1,
-        ),
-        model=dict(name="unet", width=2, depth=1, dropout=0.1),
-        loss=dict(cross_entropy=dict()),
-        optim=dict(name="adamw", learning_rate=1e-2, schedule="constant"),
-        train=dict(
-            num_steps=STEPS, log_every=3, eval_every=5, save_every=2, ema_decay=0.5
-        ),
-        evaluate=dict(pictures=2),
-    )
-    for path, value in changes.items():
-        *sections, field = path.split("__")
-        section = config
-        for name in sections:
-            section = section[name]
-        section[field] = value
-    return config
+CLASSES = ("background", "disc", "bar")
 
 
-def train(workdir: pathlib.Path, config: dict | None = None) -> tuple[int, str]:
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """`folder(classes)` with eight images of a disc, or of a disc and a bar."""
+
+    @functools.cache
+    def folder(classes: int) -> str:
+        root = tmp_path_factory.mktemp(f"drawn{classes}")
+        (root / "images").mkdir()
+        (root / "masks").mkdir()
+        rng = np.random.default_rng(0)
+        y, x = np.mgrid[:24, :32]
+        for i in range(8):
+            disc = (y - rng.integers(6, 18)) ** 2 + (x - rng.integers(6, 26)) ** 2 < 30
+            bar = abs(x - rng.integers(4, 28)) < 3
+            mask = np.where(disc, 1, 2 * bar if classes == 3 else 0).astype(np.uint8)
+            colours = np.array([(30, 30, 30), (200, 60, 60), (40, 60, 200)])
+            image = colours[mask] + rng.integers(-30, 30, (24, 32, 3))
+            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(
+                root / f"images/{i}.png"
+            )
+            Image.fromarray(mask).save(root / f"masks/{i}.png")
+        lines = [f"{k} {name}" for k, name in enumerate(CLASSES[:classes])]
+        (root / "classes.txt").write_text("\n".join(lines))
+        return str(root)
+
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(drawn):
+    """The config of the smallest run; changes are `section__field=value`."""
+
+    def make(classes: int = 3, **changes) -> dict:
+        config = dict(
+            seed=1,
+            data=dict(name="folder", root=drawn(classes), val_share=0.3),
+            input=dict(
+                train_ops="crop(16, 16) | flip_lr() | color_jitter(0.1) | normalize()",
+                batch_size=8,
+                threads=1,
+            ),
+            model=dict(name="unet", width=2, depth=1, dropout=0.1),
+            loss=dict(cross_entropy=dict()),
+            optim=dict(name="adamw", learning_rate=1e-2, schedule="constant"),
+            train=dict(
+                num_steps=STEPS, log_every=3, eval_every=5, save_every=2, ema_decay=0.5
+            ),
+            evaluate=dict(pictures=2),
+        )
+        for path, value in changes.items():
+            *sections, field = path.split("__")
+            section = config
+            for name in sections:
+                section = section[name]
+            section[field] = value
+        return config
+
+    return make
+
+
+def train(workdir: pathlib.Path, config) -> tuple[int, str]:
     """`(exit code, what was printed)` of a run in this process, on 8 devices."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         code = run.train(
-            config or settings(),
+            config,
             workdir=workdir,
             cluster=(None, None, None),
             argv=["launch.py", "--config=x", "--api_key=12345"],
@@ -88,9 +125,9 @@ def state_digest(workdir: pathlib.Path) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, settings):
     workdir = tmp_path_factory.mktemp("runs") / "finished"
-    code, said = train(workdir)
+    code, said = train(workdir, settings())
     assert code == 0
     return workdir, said
 
@@ -118,7 +155,7 @@ def test_the_folder_holds_all_that_a_run_leaves(finished):
     assert not list(workdir.rglob("*.tmp"))
 
 
-def test_the_record_is_enough_to_run_it_again(finished):
+def test_the_record_is_enough_to_run_it_again(finished, settings):
     written = record.read(finished[0])
     (attempt,) = written["attempts"]
     assert attempt["argv"] == ["launch.py", "--config=x", "--api_key=***"]
@@ -130,12 +167,13 @@ def test_the_record_is_enough_to_run_it_again(finished):
         assert re.fullmatch("[0-9a-f]{40}", attempt["code"]["commit"])
     data = written["dataset"]
     names = [c["name"] for c in data["classes"]]
-    assert names == list(streets.INFO.class_names)
-    source = streets.make("val", (32, 48), num_train=4, num_val=3)
-    assert data["splits"]["val"] == {
-        "num_images": 3,
-        "fingerprint": source.fingerprint(),
-    }
+    assert names == list(CLASSES)
+    for split in ("train", "val"):
+        source = datasets.make(split=split, **settings()["data"])
+        assert data["splits"][split] == {
+            "num_images": len(source),
+            "fingerprint": source.fingerprint(),
+        }
     again = record.read_config(finished[0])
     assert json.loads(json.dumps(settings())) == again
 
@@ -150,7 +188,7 @@ def test_the_log_has_its_lines(finished):
         (7, "val"),
     ]
     assert {"loss", "loss/cross_entropy", "grad_norm", "miou"} <= rows[0].keys()
-    assert "iou/road" in rows[-1]
+    assert "iou/disc" in rows[-1]
     assert not any("second" in k or "images_per" in k for r in rows for k in r)
 
 
@@ -174,15 +212,15 @@ def test_the_page_refers_to_files_that_exist(finished):
         assert (finished[0] / name).exists(), name
 
 
-def test_a_finished_run_writes_nothing_again(copied):
+def test_a_finished_run_writes_nothing_again(copied, settings):
     before = contents(copied)
-    code, said = train(copied)
+    code, said = train(copied, settings())
     assert (code, "nothing to do" in said) == (0, True)
     after = contents(copied)
     assert {k for k in after if after[k] != before.get(k)} <= {".lock"}
 
 
-def test_a_run_killed_before_its_report_is_reported(copied):
+def test_a_run_killed_before_its_report_is_reported(copied, settings):
     expected = (copied / "evaluation" / "val.json").read_bytes()
     shutil.rmtree(copied / "evaluation")
     written = record.read(copied)
@@ -190,7 +228,7 @@ def test_a_run_killed_before_its_report_is_reported(copied):
         del written["attempts"][0][key]
     (copied / "record.json").write_text(json.dumps(written))
     log = (copied / "metrics.jsonl").read_bytes()
-    assert train(copied)[0] == 0
+    assert train(copied, settings())[0] == 0
     assert (copied / "evaluation" / "val.json").read_bytes() == expected
     assert (copied / "metrics.jsonl").read_bytes() == log
     killed, ended = record.read(copied)["attempts"]
@@ -200,7 +238,7 @@ def test_a_run_killed_before_its_report_is_reported(copied):
 
 @pytest.mark.parametrize("stop_at", [1, 5])
 def test_a_stopped_run_ends_as_one_never_stopped(
-    finished, tmp_path, monkeypatch, stop_at
+    finished, tmp_path, monkeypatch, stop_at, settings
 ):
     @contextlib.contextmanager
     def catch():
@@ -216,10 +254,10 @@ def test_a_stopped_run_ends_as_one_never_stopped(
     with monkeypatch.context() as patch:
         patch.setattr(signals, "catch", catch)
         with pytest.raises(Stopped) as caught:
-            train(workdir)
+            train(workdir, settings())
     assert caught.value.exit_code == 143
     assert state_digest(workdir)[0] == stop_at
-    _, said = train(workdir)
+    _, said = train(workdir, settings())
     assert f"resuming at step {stop_at} of {STEPS}" in said
     assert state_digest(workdir) == state_digest(finished[0])
     for name in ("metrics.jsonl", "evaluation/val.json", "evaluation/val_images.jsonl"):
@@ -228,7 +266,7 @@ def test_a_stopped_run_ends_as_one_never_stopped(
     assert codes == [143, 0]
 
 
-def test_another_config_in_the_folder_is_refused(copied):
+def test_another_config_in_the_folder_is_refused(copied, settings):
     before = contents(copied)
     with pytest.raises(UserError, match=r"optim\.learning_rate: 0\.01 -> 0\.02"):
         train(copied, settings(optim__learning_rate=0.02))
@@ -236,7 +274,7 @@ def test_another_config_in_the_folder_is_refused(copied):
     assert {k for k in after if after[k] != before.get(k)} <= {".lock"}
 
 
-def test_what_moves_no_number_may_change(copied):
+def test_what_moves_no_number_may_change(copied, settings):
     assert train(copied, settings(input__threads=2))[0] == 0
 
 
@@ -245,10 +283,10 @@ def test_what_moves_no_number_may_change(copied):
     [
         ({"model__width": 4}, "differ"),
         ({"model__norm": "group"}, "not in the"),
-        ({"task": "binary"}, "task"),
+        ({"classes": 2, "task": "binary", "loss": {"dice": {}}}, "task"),
     ],
 )
-def test_a_checkpoint_of_another_model_is_refused(copied, changes, message):
+def test_a_checkpoint_of_another_model_is_refused(copied, changes, message, settings):
     (copied / "config.json").unlink()
     (copied / "record.json").unlink()
     config = settings(**changes)
@@ -256,27 +294,28 @@ def test_a_checkpoint_of_another_model_is_refused(copied, changes, message):
         train(copied, config)
 
 
-def test_a_checkpoint_of_other_classes_is_refused(copied, pairs):
+def test_a_checkpoint_of_other_classes_is_refused(copied, settings):
     (copied / "config.json").unlink()
     (copied / "record.json").unlink()
-    config = settings(data=dict(name="folder", root=str(pairs), val_share=0.5))
-    with pytest.raises(UserError, match="11 classes saved, 2 wanted"):
-        train(copied, config)
+    with pytest.raises(UserError, match="3 classes saved, 2 wanted"):
+        train(copied, settings(2))
 
 
-def test_a_second_run_in_the_folder_is_refused(copied):
+def test_a_second_run_in_the_folder_is_refused(copied, settings):
     with lock.hold(copied), pytest.raises(UserError, match=f"pid {os.getpid()}"):
-        train(copied)
+        train(copied, settings())
 
 
 @pytest.mark.parametrize(("batch_size", "advice"), [(12, "8 or 16"), (3, "Use 8")])
-def test_a_batch_that_the_devices_cannot_share_is_refused(tmp_path, batch_size, advice):
+def test_a_batch_that_the_devices_cannot_share_is_refused(
+    tmp_path, batch_size, advice, settings
+):
     with pytest.raises(UserError, match=advice):
         train(tmp_path / "run", settings(input__batch_size=batch_size))
     assert not (tmp_path / "run" / "record.json").exists()
 
 
-def test_weights_of_another_run_start_a_new_one(finished, tmp_path):
+def test_weights_of_another_run_start_a_new_one(finished, tmp_path, settings):
     config = settings(init_from=str(finished[0]), train__num_steps=1)
     code, said = train(tmp_path / "tuned", config)
     assert code == 0
@@ -289,9 +328,9 @@ def test_weights_of_another_run_start_a_new_one(finished, tmp_path):
     assert tuned < start
 
 
-def test_it_learns_a_few_scenes_by_heart(tmp_path):
+def test_it_learns_a_few_images_by_heart(tmp_path, settings):
     config = settings(
-        input__train_ops="crop(32, 48) | normalize()",
+        input__train_ops="crop(24, 32) | normalize()",
         model__width=4,
         model__dropout=0.0,
         train=dict(num_steps=40, log_every=10, eval_every=40, save_every=40),
@@ -303,27 +342,10 @@ def test_it_learns_a_few_scenes_by_heart(tmp_path):
     assert loss == sorted(loss, reverse=True)
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """A folder of images with bright discs and their masks."""
-    root = tmp_path_factory.mktemp("pairs")
-    (root / "images").mkdir()
-    (root / "masks").mkdir()
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:24, :32]
-    for i in range(8):
-        disc = (y - rng.integers(6, 18)) ** 2 + (x - rng.integers(6, 26)) ** 2 < 30
-        image = rng.integers(0, 60, (24, 32, 3)) + 150 * disc[..., None]
-        Image.fromarray(image.astype(np.uint8)).save(root / f"images/{i}.png")
-        Image.fromarray(disc.astype(np.uint8)).save(root / f"masks/{i}.png")
-    (root / "classes.txt").write_text("0 background\n1 disc\n")
-    return root
-
-
-def test_a_binary_task_learns_with_one_logit(pairs, tmp_path):
+def test_a_binary_task_learns_with_one_logit(tmp_path, settings):
     config = settings(
+        2,
         task="binary",
-        data=dict(name="folder", root=str(pairs), val_share=0.3),
         loss=dict(binary_cross_entropy=dict(), dice=dict()),
         model__width=4,
         optim__learning_rate=3e-2,
@@ -431,7 +453,7 @@ def test_mistakes_exit_with_2_and_advice(arguments, code, words, tmp_path):
         assert word in done.stderr
 
 
-def test_two_processes_train_to_the_numbers_of_one(tmp_path):
+def test_two_processes_train_to_the_numbers_of_one(tmp_path, settings):
     config = tmp_path / "tiny.py"
     config.write_text(TINY.format(config=settings(input__threads=1)))
     with socket.socket() as probe:
@@ -477,7 +499,7 @@ def test_hosts_share_the_batches_of_one(hosts):
         assert np.array_equal(next(whole)[IMAGE], joined)
 
 
-def test_sigterm_ends_the_launcher_with_143(tmp_path):
+def test_sigterm_ends_the_launcher_with_143(tmp_path, settings):
     config = tmp_path / "tiny.py"
     many = settings(train__num_steps=100_000, train__log_every=1)
     config.write_text(TINY.format(config=many))
