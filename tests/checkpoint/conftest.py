@@ -1,5 +1,7 @@
 """A tiny train state whose numbers follow from its step."""
 
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,6 +41,12 @@ def make_state(step, *, classes=3, ema=False, width=4):
         skipped=jnp.asarray(np.int32(0)),
         skipped_in_row=jnp.asarray(np.int32(0)),
     )
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Only power loss needs fsync; on a busy disk it takes longer than the tests."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture

@@ -58,6 +58,25 @@ def test_every_damage_of_every_file_is_seen(saved, kind):
     manifest.verify(path)
 
 
+def test_the_message_has_what_was_expected_and_found(saved):
+    path = saved / "latest/00000002"
+    file = path / "arrays/manifest.ocdbt"
+    size = file.stat().st_size
+    DAMAGE["flip"](file, random.Random(0))
+    words = (
+        r"arrays/manifest.ocdbt: sha256 [0-9a-f]{12}... expected, found [0-9a-f]{12}"
+    )
+    with pytest.raises(manifest.Damaged, match=words):
+        manifest.verify(path)
+    DAMAGE["less one"](file, random.Random(0))
+    words = f"arrays/manifest.ocdbt: {size} bytes expected, found {size - 1}"
+    with pytest.raises(manifest.Damaged, match=words):
+        manifest.verify(path)
+    DAMAGE["delete"](file, random.Random(0))
+    with pytest.raises(manifest.Damaged, match=r"arrays/manifest.ocdbt: is missing"):
+        manifest.verify(path)
+
+
 def test_every_bit_of_the_manifest_counts(saved):
     path = saved / "latest/00000002"
     file = path / manifest.MANIFEST
@@ -99,9 +118,6 @@ def test_an_array_that_was_stored_wrong_is_seen(saved, make, caplog):
     """The files are whole, but not what was in memory: the digest of the array says."""
     path = saved / "latest/00000002"
     facts = manifest.read(path)
-    shutil.copytree(
-        saved / "latest/00000001/arrays", path / "arrays", dirs_exist_ok=True
-    )
     shutil.rmtree(path / "arrays")
     shutil.copytree(saved / "latest/00000001/arrays", path / "arrays")
     manifest.write(path, facts)

@@ -9,7 +9,7 @@ import numpy as np
 
 from segjax.checkpoint import Checkpoints, digest
 
-KILLS = 8
+KILLS = 6
 
 CHILD = """
 import os, random, signal, sys, time
@@ -33,7 +33,7 @@ def train(directory, say):
                 os.write(say, b"%d " % at)
 
 # The processes to be killed are forked from one that has imported everything and
-# started nothing: eight times the import would take longer than the test.
+# started nothing: an import a kill would take longer than the test.
 for line in sys.stdin:
     hear, say = os.pipe()
     child = os.fork()

@@ -1,7 +1,9 @@
 import errno
 import logging
+import os
 import resource
 import threading
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from segjax.checkpoint import Checkpoints, digest, folder, manifest
+from segjax.checkpoint import Checkpoints, digest, folder, manifest, shelf
 from segjax.core.errors import EnvironmentFault, UserError
 
 
@@ -177,43 +179,77 @@ def test_a_promotion_that_a_kill_cut_off_is_made_up_for(tmp_path, make, meta):
         assert held(tmp_path, "best") == ["00000002"]
 
 
-# One moment after another at which the process may die, each left as it would be.
-@pytest.mark.parametrize("dies_in", ["write", "publish", "remove"])
-def test_dying_between_two_moves_loses_nothing(
-    tmp_path, make, meta, dies_in, monkeypatch
-):
-    class Died(BaseException):
-        pass
+class Died(BaseException):
+    """Stands for SIGKILL: nothing catches it, and a dead process tidies nothing."""
 
-    def die(*_):
+
+def die(*_, **__):
+    raise Died
+
+
+def die_half_way(path, **__):
+    if path.exists():
+        (path / manifest.MANIFEST).unlink()
         raise Died
 
+
+# One moment after another at which the process may die, and what is newest then.
+MOMENTS = {
+    "before the manifest": (manifest, "write", die, 1),
+    "before the rename": (folder, "publish", die, 1),
+    "before the oldest is removed": (folder, "remove", die, 2),
+    "while the oldest is removed": (folder.shutil, "rmtree", die_half_way, 2),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_dying_between_two_moves_loses_nothing(
+    tmp_path, make, meta, moment, monkeypatch
+):
+    module, name, how, newest = MOMENTS[moment]
     checkpoints = Checkpoints(tmp_path, keep=1)
     checkpoints.save(1, make(1), {"miou": 0.1}, meta)
     checkpoints.wait()
-    monkeypatch.setattr(
-        "shutil.rmtree", lambda *a, **k: None
-    )  # a dead process tidies nothing
-    place = {
-        "write": (manifest, "write"),
-        "publish": (folder, "publish"),
-        "remove": (folder, "remove"),
-    }
-    monkeypatch.setattr(*place[dies_in], die)
-    checkpoints.save(2, make(2), {"miou": 0.2}, meta)
+    monkeypatch.setattr("shutil.rmtree", lambda *a, **k: None)
+    monkeypatch.setattr(module, name, how)
+    checkpoints.save(2, make(2), {} if how is die_half_way else {"miou": 0.2}, meta)
     with pytest.raises(Died):
         checkpoints.close()
     monkeypatch.undo()
 
     with Checkpoints(tmp_path, keep=1) as again:
-        step = again.latest()
-        assert step == (2 if dies_in == "remove" else 1)
-        assert digest(again.restore(None, make(0))[0]) == digest(make(step))
+        assert again.latest() == newest
+        assert digest(again.restore(None, make(0))[0]) == digest(make(newest))
         assert not [f for f in files(tmp_path) if ".tmp" in f]
+        for which in ("latest", "best"):
+            there = folder.steps(tmp_path / which)
+            assert there == list(shelf.committed(tmp_path / which))
         again.save(3, make(3), {"miou": 0.3}, meta)
         again.wait()
         assert again.latest() == 3
         assert again.best() == (3, 0.3)
+
+
+def test_all_is_on_the_disk_before_it_has_a_name(tmp_path, make, monkeypatch):
+    synced, fsync, rename = set(), os.fsync, os.rename
+
+    def note(handle):
+        synced.add(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    def check(source, target):
+        if Path(target).name == "00000001":  # orbax renames its own before
+            below = {str(p) for p in [source, *source.rglob("*")]}
+            assert below <= synced
+            assert f"{source}/manifest.json" in synced
+            synced.clear()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "rename", check)
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, make(1), {}, {})
+    assert str(tmp_path / "latest") in synced  # the new name itself
 
 
 def test_a_failed_save_is_told_at_the_next_step(tmp_path, make, meta, monkeypatch):

@@ -68,7 +68,8 @@ with signals.catch() as requested:
     if sys.argv[1] == "child":
         child = os.fork()
         if child == 0:
-            time.sleep(30)
+            time.sleep(5)
+            os._exit(0)
         time.sleep(0.05)
         os.kill(child, signal.SIGTERM)
         print(os.WTERMSIG(os.waitpid(child, 0)[1]), requested(), flush=True)
