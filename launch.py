@@ -80,6 +80,9 @@ def _guarded(argv: list[str]) -> int:
         if DEBUG.value:
             raise
         return _report(error)
+    except KeyboardInterrupt:
+        print("interrupted before training began", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

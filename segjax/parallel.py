@@ -170,6 +170,8 @@ def agree(flag: int) -> int:
 
 def same_everywhere(text: str) -> bool:
     """Whether all processes call this with the same text."""
+    if jax.process_count() == 1:
+        return True
     head = np.frombuffer(hashlib.sha256(text.encode()).digest()[:8], np.int32)
     return bool((gather_rows(head[None]) == head).all())
 

@@ -9,7 +9,7 @@ import functools
 import os
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from segjax import checkpoint, config, losses, optim, parallel, parts
-from segjax.core.errors import SegjaxError, UserError, raise_problems
+from segjax import checkpoint, config, guards, losses, optim, parallel, parts
+from segjax.core.errors import SegjaxError, Stopped, raise_problems
 from segjax.core.state import TrainState
 from segjax.data import check, datasets, pipeline
 from segjax.data.source import Source
@@ -26,14 +26,10 @@ from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
 from segjax.metrics import per_class, scores
 from segjax.report import page, panel, record
-from segjax.report.files import digest, plain
 from segjax.report.journal import Journal, Silent
 from segjax.train import init, lock, loop, signals
 from segjax.train.step import compile_step, make_step
 from segjax.train.window import Window
-
-INERT = ("input.workers", "input.threads", "train.keep", "evaluate.pictures")
-"""Fields that may change when a run is resumed: no number depends on them."""
 
 AUGMENTED = 12
 """Augmented samples in the picture of the first batches."""
@@ -60,12 +56,12 @@ def train(
     parallel.initialize(parallel.cluster(os.environ, *cluster))
     writer = parallel.process_index() == 0
     held = lock.hold(workdir) if writer else contextlib.nullcontext()
-    with held, signals.catch() as stop_requested:
-        _refuse_other_config(workdir, checked)
+    with held:
+        guards.refuse_other_config(workdir, checked)
         code, reason, job = 0, "done", None
         try:
             job = _Run(checked, workdir, writer, begin)
-            job.train(stop_requested, argv)
+            job.train(argv)
         except SegjaxError as error:
             code, reason = error.exit_code, str(error)
             raise
@@ -89,6 +85,7 @@ class _Run:
         self.config, self.workdir = checked, workdir
         self.writer, self.begin = writer, begin
         self.recorded = False  # whether this start stands in the record
+        self.newest: Evaluation | None = None
         options = {"split": checked.train_split, **checked.data}
         self.training: Source = datasets.make(**options)
         self.validation: Source = datasets.make(
@@ -101,27 +98,12 @@ class _Run:
             num_steps=checked.train.num_steps, **checked.optim
         )
 
-    def _refuse_disagreement(self) -> None:
-        """Processes with different configs or data would train a chimera."""
-        sources = [self.training.fingerprint(), self.validation.fingerprint()]
-        for what, text in (
-            ("config", digest(self.config.plain)),
-            ("data", "".join(sources)),
-            ("segjax", repr(record.code_version())),
-        ):
-            if not parallel.same_everywhere(text):
-                raise UserError(
-                    f"processes: they do not have the same {what}; all must. Start "
-                    "them with one command on one checkout and one copy of the data."
-                )
-
-    def train(self, stop_requested: Callable[[], int], argv: list[str]) -> None:
+    def train(self, argv: list[str]) -> None:
         """From the newest checkpoint, or from nothing, to the end."""
         options = self.config.train
-        if jax.process_count() > 1:
-            self._refuse_disagreement()
+        guards.refuse_disagreement(self.config, self.training, self.validation)
         mesh = parallel.make_mesh()
-        _refuse_batch_size(self.config.input.batch_size, mesh.size)
+        guards.refuse_batch_size(self.config.input.batch_size, mesh.size)
         host_ops, normalize = self.config.train_ops
         batches = functools.partial(self._batches, host_ops)
         step = make_step(
@@ -144,28 +126,33 @@ class _Run:
             if self.writer:
                 self._write_record(argv, state)
                 self._draw_augmented(batches)
-            with self._journal(start) as journal:
-                state = loop.run(
-                    state,
-                    step=compile_step(step, mesh),
-                    batches=batches,
-                    evaluate=functools.partial(self._evaluate, journal),
-                    save=functools.partial(self._save, journal, checkpoints),
-                    poll=checkpoints.poll,
-                    journal=journal,
-                    learning_rate=self.schedule,
-                    stop_requested=stop_requested,
-                    name=self.training.name,
-                    window=window,
-                    mesh=mesh,
-                    batch_size=self.config.input.batch_size,
-                    num_steps=options.num_steps,
-                    log_every=options.log_every,
-                    eval_every=options.eval_every,
-                    save_every=options.save_every,
-                    max_skipped_steps=options.max_skipped_steps,
-                )
-            checkpoints.wait()
+            # A signal before this ends the process at once: there is nothing to save.
+            with signals.catch() as stop_requested, self._journal(start) as journal:
+                try:
+                    state = loop.run(
+                        state,
+                        step=compile_step(step, mesh),
+                        batches=batches,
+                        evaluate=functools.partial(self._evaluate, journal),
+                        save=functools.partial(self._save, journal, checkpoints),
+                        poll=checkpoints.poll,
+                        journal=journal,
+                        learning_rate=self.schedule,
+                        stop_requested=stop_requested,
+                        name=self.training.name,
+                        window=window,
+                        mesh=mesh,
+                        batch_size=self.config.input.batch_size,
+                        num_steps=options.num_steps,
+                        log_every=options.log_every,
+                        eval_every=options.eval_every,
+                        save_every=options.save_every,
+                        max_skipped_steps=options.max_skipped_steps,
+                    )
+                except Stopped:
+                    checkpoints.wait()
+                    raise
+                checkpoints.wait()
             self._report(checkpoints, state)
 
     def _terms(self) -> dict[str, Any]:
@@ -217,7 +204,7 @@ class _Run:
 
     def _evaluate(self, journal, state: TrainState, at: int) -> dict[str, float]:
         begin = time.monotonic()
-        result = self._score(state, at)
+        self.newest = result = self._score(state, at)
         summary = result.summary()
         each = scores.iou(result.counts)
         names = self.parts.info.class_names
@@ -239,11 +226,13 @@ class _Run:
         checkpoints.save(at, state, summary, {**self.parts.meta, **notes})
 
     def _report(self, checkpoints, state: TrainState) -> None:
-        """Score the best weights once more, print the table, leave the pictures."""
+        """Print the table of the best weights and leave their pictures."""
         at, _ = checkpoints.best()
         if at != int(state.step):
             state, _, _ = checkpoints.restore(at, state, which="best")
-        result = self._score(state, at)
+        result = self.newest
+        if result is None or result.step != at:
+            result = self._score(state, at)
         if not self.writer:
             return
         self.parts.write_report(
@@ -295,31 +284,7 @@ class _Run:
         panel.sheet(examples[:AUGMENTED], self.parts.info, path)
 
 
-def _refuse_other_config(workdir: Path, checked: config.Config) -> None:
-    """A folder takes one experiment; what moves no number may change."""
-    if not (workdir / record.CONFIG).exists():
-        return
-    old = record.read_config(workdir)
-    changes = record.config_changes(old, plain(checked.plain))
-    changes = [c for c in changes if not c.startswith(tuple(f"{k}:" for k in INERT))]
-    if changes:
-        raise UserError(
-            f"{workdir}: holds a run of another config ({'; '.join(changes)}). Give "
-            "another --workdir, or the old values to resume."
-        )
-
-
 def _has_ended_well(workdir: Path) -> bool:
     """Whether a start came to its end: a kill may fall between training and report."""
     attempts = record.read(workdir).get("attempts", [])
     return any(attempt.get("exit_code") == 0 for attempt in attempts)
-
-
-def _refuse_batch_size(batch_size: int, devices: int) -> None:
-    if batch_size % devices:
-        low = batch_size // devices * devices
-        near = f"{low} or {low + devices}" if low else f"{devices}"
-        raise UserError(
-            f"config.input.batch_size={batch_size}: not divisible by {devices} "
-            f"devices. Use {near}."
-        )
