@@ -227,7 +227,8 @@ class _Run:
 
     def _report(self, checkpoints, state: TrainState) -> None:
         """Print the table of the best weights and leave their pictures."""
-        at, _ = checkpoints.best()
+        best = checkpoints.best()  # None if no evaluation gave a number
+        at = best[0] if best else int(state.step)
         if at != int(state.step):
             state, _, _ = checkpoints.restore(at, state, which="best")
         result = self.newest
