@@ -80,12 +80,11 @@ def _weights(
     With `I` true pixels still right and a union of `U` after a pixel enters, a true
     pixel adds `1 / U` and another one `I / (U (U - 1))`: the differences of `1 - I/U`
     written out, since subtracting near-equal numbers would lose them in float32.
-    Invalid pixels enter last, with weight 0. Sorting back by position, instead of
-    gathering, keeps scatters out.
+    Invalid pixels are in neither count, so wherever they enter they change nothing.
+    Sorting back by position, instead of gathering, keeps scatters out.
     """
     position = lax.broadcasted_iota(jnp.int32, errors.shape, errors.ndim - 1)
-    key = jnp.where(valid, -errors, jnp.inf)
-    _, true, valid, position = lax.sort((key, true, valid, position), num_keys=1)
+    _, true, valid, position = lax.sort((-errors, true, valid, position), num_keys=1)
     size = jnp.sum(true, axis=-1, keepdims=True, dtype=jnp.int32)
     right = size - jnp.cumsum(true, axis=-1, dtype=jnp.int32)
     union = size + jnp.cumsum(valid & ~true, axis=-1, dtype=jnp.int32)

@@ -128,6 +128,18 @@ def test_perfect_is_one_and_values_are_floats(convention):
     assert all(type(v) is float for v in scores.summary(TOY, convention).values())
 
 
+def test_means_are_added_from_first_to_last_as_the_official_tools_do():
+    pairwise_differs = False
+    for seed in range(20):
+        counts = np.random.default_rng(seed).integers(1, 10**6, (19, 19))
+        total = 0.0
+        for value in scores.iou(counts):
+            total += float(value)
+        assert scores.miou(counts) == total / 19
+        pairwise_differs |= total / 19 != np.mean(scores.iou(counts))
+    assert pairwise_differs
+
+
 def test_unknown_convention_is_refused():
     with pytest.raises(UserError, match="Did you mean 'union'"):
         scores.summary(TOY, "unions")
