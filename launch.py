@@ -42,10 +42,16 @@ def main(argv: list[str]) -> int:
         raise UserError(
             "--config: is missing; name a file, e.g. --config=configs/streets_unet.py."
         )
+    filename = config_flags.get_config_filename(FLAGS["config"])
+    path, _, variant = filename.partition(":")
+    try:
+        _ = CONFIG.value.items  # a file that did not load says so only when it is used
+    except OSError as error:
+        known = ", ".join(sorted(map(str, pathlib.Path("configs").glob("*.py"))))
+        raise UserError(f"--config={path}: no such file. Known: {known}.") from error
     logging.set_verbosity(logging.WARNING)  # orbax tells every file at INFO
     from segjax import run  # JAX starts here, after the flags are right
 
-    path, _, variant = config_flags.get_config_filename(FLAGS["config"]).partition(":")
     name = pathlib.Path(path).stem + (f"_{variant}" if variant else "")
     return run.train(
         CONFIG.value,
@@ -65,7 +71,10 @@ def _parse(argv: list[str]) -> list[str]:
     except SegjaxError as error:
         sys.exit(_report(error))
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
-        sys.exit(_report(UserError(" ".join(str(e).split()))))
+        words = " ".join(str(e.args[0]).split())
+        unknown = words.split("'")[1] if words.startswith("'") else None
+        where = [a for a in argv if unknown in a.partition("=")[0].split(".")]
+        sys.exit(_report(UserError(": ".join([*where, words]))))
 
 
 def _report(error: SegjaxError) -> int:
