@@ -87,9 +87,10 @@ def make_predict(
     def predict(variables, examples):
         variables = parallel.localize(variables, mesh)
         for batch in _batches(examples, model.stride, batch_size):
-            resize = batch.get("rows"), batch.get("columns")
-            out = forward(variables, batch[IMAGE], batch[LABEL], *resize)
-            ids, counts, losses = jax.device_get(out)
+            keys = (IMAGE, LABEL, "rows", "columns")
+            # With several processes a jitted function takes no numpy arrays.
+            inputs = jax.device_put([batch.get(key) for key in keys], split)
+            ids, counts, losses = jax.device_get(forward(variables, *inputs))
             for i, (height, width) in enumerate(batch["sizes"]):
                 index = int(batch[INDEX][i])
                 whole_image = ids[i, :height, :width]
