@@ -10,6 +10,7 @@ with the state saved.
 """
 
 import pathlib
+import re
 import sys
 
 from absl import app, flags, logging
@@ -71,10 +72,19 @@ def _parse(argv: list[str]) -> list[str]:
     except SegjaxError as error:
         sys.exit(_report(error))
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
-        words = " ".join(str(e.args[0]).split())
-        unknown = words.split("'")[1] if words.startswith("'") else None
-        where = [a for a in argv if unknown in a.partition("=")[0].split(".")]
-        sys.exit(_report(UserError(": ".join([*where, words]))))
+        sys.exit(_report(UserError(_explained(str(e), argv))))
+
+
+def _explained(words: str, argv: list[str]) -> str:
+    """ml_collections names the field that is not there; a person needs the flag too."""
+    words = words.replace("\\n", " ")
+    found = re.match(r"\W*(\w+)\W*(?:Did you mean \W*(\w+).*)?$", words, re.DOTALL)
+    if not found:
+        return " ".join(words.split())
+    field, near = found.groups()
+    flag = next((a for a in argv if field in a.partition("=")[0].split(".")), field)
+    hint = f" Did you mean {near!r}?" if near else " Look into the config file."
+    return f"{flag}: the config has no {field!r}.{hint}"
 
 
 def _report(error: SegjaxError) -> int:
