@@ -21,8 +21,10 @@ from absl import app, flags
 from ml_collections import config_flags
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The config to measure.")
-OUT = flags.DEFINE_string("out", None, "JSON file for the figures; stdout if not given.")
-STEPS = flags.DEFINE_integer("steps", 10, "Timed train steps, after two warm-up steps.")
+OUT = flags.DEFINE_string(
+    "out", None, "JSON file for the figures; stdout if not given."
+)
+STEPS = flags.DEFINE_integer("steps", 10, "Timed train steps, after two to warm up.")
 BATCHES = flags.DEFINE_integer("batches", 20, "Timed batches of the loader.")
 STARTS = flags.DEFINE_integer("starts", 3, "Fresh interpreters for the import time.")
 LOADER = flags.DEFINE_bool("loader", True, "Read real files; else one made-up batch.")
