@@ -71,6 +71,8 @@ def _parse(argv: list[str]) -> list[str]:
         return app.parse_flags_with_usage(argv) if "--help" in argv else FLAGS(argv)
     except SegjaxError as error:
         sys.exit(_report(error))
+    except SyntaxError as e:
+        sys.exit(_report(UserError(f"{e.filename}: line {e.lineno}: {e.msg}.")))
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as e:
         sys.exit(_report(UserError(_explained(str(e), argv))))
 

@@ -418,6 +418,7 @@ def launch(config: pathlib.Path, workdir, *more: str, devices: int = 1, **enviro
     [
         (["--confg=a.py"], 2, ["confg"]),
         (["--config=configs/none.py"], 2, ["none.py"]),
+        (["--config=README.md"], 2, ["README.md: line "]),
         (["--config=configs/streets_unet.py:quik"], 2, ["no such variant", "quick"]),
         (
             [
@@ -434,7 +435,7 @@ def launch(config: pathlib.Path, workdir, *more: str, devices: int = 1, **enviro
             ["config.data.root='/no/such'"],
         ),
     ],
-    ids=["flag", "file", "variant", "config", "data"],
+    ids=["flag", "file", "syntax", "variant", "config", "data"],
 )
 def test_mistakes_exit_with_2_and_advice(arguments, code, words, tmp_path):
     # No platform of this name exists: whoever wakes a device gets another error.
