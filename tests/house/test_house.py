@@ -26,6 +26,7 @@ LAYERS = (
     ("launch", "__main__"),
     ("cli", "commands"),
     ("run",),
+    ("guards",),
     ("train", "serve"),
     ("parts",),
     ("evaluate",),
@@ -138,9 +139,8 @@ def test_every_module_imports_in_a_fresh_interpreter():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("package", ["segjax.data", "segjax.report"])
-def test_workers_of_the_data_import_no_jax(package):
-    names = [n for n in MODULES if n.startswith(package)]
+def test_workers_of_the_data_start_without_flax():
+    names = [n for n in MODULES if n.startswith(("segjax.data", "segjax.report"))]
     code = "import importlib, sys\nfor name in sys.argv[1:]:\n"
     code += "    importlib.import_module(name)\n"
     code += "assert 'flax' not in sys.modules and 'optax' not in sys.modules\n"
