@@ -22,6 +22,7 @@ from segjax.core.errors import SegjaxError, Stopped, raise_problems
 from segjax.core.state import TrainState
 from segjax.data import check, datasets, pipeline
 from segjax.data.source import Source
+from segjax.evaluate import files
 from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
 from segjax.metrics import per_class, scores
@@ -207,6 +208,9 @@ class _Run:
         self.newest = result = self._score(state, at)
         summary = result.summary()
         each = scores.iou(result.counts)
+        if self.writer:  # the newest; the best weights have the last word
+            folder = self.workdir / "evaluation"
+            files.write_scores(folder, result, self.validation, self.parts.info)
         names = self.parts.info.class_names
         rows = {f"iou/{name}": iou for name, iou in zip(names, each, strict=True)}
         journal.validation(at, summary | rows, time.monotonic() - begin)
