@@ -57,7 +57,7 @@ def make_step(
         (total, (terms, logits, batch_stats)), grads = gradient(
             state.params, state, batch
         )
-        grad_norm = optax.global_norm(grads)
+        grad_norm = optax.tree.norm(grads)
         finite = jnp.isfinite(total) & jnp.isfinite(grad_norm)
 
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
