@@ -14,7 +14,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
     config.task = "multiclass"
-    config.data = dict(name="camvid", root="data/camvid")
+    config.data = dict(
+        name="camvid", root="data/camvid", train_split="train", val_split="val"
+    )
     config.input = dict(
         train_ops="rescale(0.5) | scale(0.8, 1.6) | crop(160, 224) | flip_lr() "
         "| color_jitter(0.3, 0.3, 0.3) | normalize()",

@@ -15,7 +15,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
     config.task = "multiclass"
-    config.data = dict(name="cityscapes", root="data/cityscapes")
+    config.data = dict(
+        name="cityscapes", root="data/cityscapes", train_split="train", val_split="val"
+    )
     config.input = dict(
         train_ops="scale(0.5, 2.0) | crop(512, 1024) | flip_lr() "
         "| color_jitter(0.3, 0.3, 0.3) | normalize()",

@@ -7,6 +7,7 @@ Expected: depends on your data; `segjax inspect` shows what segjax reads of it.
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 from segjax.core import quick
 
@@ -18,9 +19,15 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data = dict(
         name="folder",
         root="data/folder",
+        train_split="train",
+        val_split="val",
         classes=(),  # names in the order of their ids; () reads classes.txt
         values=(),  # the number in the masks of each class; () is 0, 1, 2, ...
         ignore=(),  # the numbers in the masks that are no class
+        threshold=placeholder(int),  # two classes in masks with soft edges: 128
+        images="",  # patterns for another layout: "Image/{name}"
+        masks="",
+        skip=(),  # names to leave out
         val_share=0.1,
     )
     config.input = dict(
