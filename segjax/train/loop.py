@@ -83,7 +83,7 @@ def run(
     at = int(state.step)
     stream = batches(at)
     pending: list[tuple[int, np.ndarray, dict[str, jax.Array]]] = []
-    watch = _Divergence(max_skipped_steps, name)
+    watch = _Divergence(max_skipped_steps, name, int(state.skipped_in_row))
     clock, since = time.perf_counter(), at
     try:
         while at < num_steps:
@@ -139,22 +139,25 @@ def _stop(requested: Callable[[], int], at: int) -> int:
 class _Divergence:
     """Remembers the skipped steps in a row and their samples."""
 
-    def __init__(self, limit: int, name: Callable[[int], str]):
+    def __init__(self, limit: int, name: Callable[[int], str], before: int):
         self._limit, self._name = limit, name
+        self._before = before  # of the row, in the run that this one resumes
         self._row: list[tuple[int, np.ndarray]] = []
 
     def see(self, at: int, indices: np.ndarray, finite: bool) -> None:
         if finite:
             self._row.clear()
+            self._before = 0
             return
         self._row.append((at, indices))
-        if len(self._row) < self._limit:
+        length = self._before + len(self._row)
+        if length < self._limit:
             return
-        first, last = self._row[0][0], self._row[-1][0]
+        first, last = at - length + 1, at
         names = [self._name(int(i)) for _, row in self._row[-3:] for i in row]
         raise DivergedError(
             f"training: loss or gradient was not finite at steps {first} to {last} "
-            f"({len(self._row)} in a row, config.train.max_skipped_steps="
+            f"({length} in a row, config.train.max_skipped_steps="
             f"{self._limit}); samples of the last of them: {', '.join(names[:12])}. "
             "Lower config.optim.learning_rate or set config.optim.clip_norm."
         )

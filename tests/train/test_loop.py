@@ -82,7 +82,7 @@ class World:
     def stop_requested(self):
         return int(self.signum) if self.stop_at and self.at >= self.stop_at else 0
 
-    def run(self, start: int = 0, notes: dict | None = None, **settings):
+    def run(self, start: int = 0, notes: dict | None = None, in_row=0, **settings):
         window = Window(2)
         if notes:
             window.from_json(notes["window"])
@@ -96,7 +96,7 @@ class World:
             **settings,
         }
         return loop.run(
-            TrainState(zero + start, {}, {}, (), {}, zero, zero),
+            TrainState(zero + start, {}, {}, (), {}, zero, zero + in_row),
             step=self.step,
             batches=self.batches,
             evaluate=self.evaluate,
@@ -191,6 +191,12 @@ def test_divergence_names_steps_and_samples():
     assert "learning_rate" in message
     assert ("save", 9) not in world.events
     assert world.closed
+
+
+def test_a_row_of_bad_steps_goes_on_over_a_resume():
+    with pytest.raises(DivergedError, match=r"steps 5 to 7 \(3 in a row"):
+        World(bad=(7,)).run(start=6, in_row=2)
+    World(bad=(8,)).run(start=6, in_row=2)  # step 7 was good: the row has ended
 
 
 def test_good_steps_between_bad_ones_go_on():
