@@ -122,7 +122,10 @@ def make(rng: np.random.Generator) -> Conditions:
     ]
     dull = float(np.clip(dull + rng.uniform(-0.1, 0.1), 0, 1))
     grey = np.mean(horizon) * 0.96
-    mix = lambda colour, k: np.asarray(colour) * (1 - k) + grey * k  # noqa: E731
+
+    def mix(colour, k: float) -> np.ndarray:
+        return np.asarray(colour) * (1 - k) + grey * k
+
     ambient = np.asarray(ambient) * (1 + 0.5 * dull)
     temperature = rng.normal(0, 0.035)
     exposure = rng.uniform(0.96, 1.2) * (1.25 if hour in ("dusk", "night") else 1.0)
