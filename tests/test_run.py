@@ -1,7 +1,6 @@
-"""A run from its config to its page; resuming; refusals; the launcher."""
+"""A run from its config to its page; resuming; refusals."""
 
 import contextlib
-import functools
 import importlib.util
 import io
 import json
@@ -9,90 +8,22 @@ import os
 import pathlib
 import re
 import shutil
-import socket
-import subprocess
-import sys
 
 import jax
-import numpy as np
 import pytest
 from PIL import Image
 
 from segjax import parallel, run
 from segjax.checkpoint import folder, leaves, manifest
 from segjax.core.errors import Stopped, UserError
-from segjax.core.keys import IMAGE
-from segjax.data import datasets, pipeline
-from segjax.data.datasets import streets
+from segjax.data import datasets
 from segjax.report import metrics_log, record
 from segjax.train import lock, signals
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIGS = sorted(ROOT.glob("configs/**/*.py"))
 STEPS = 7
-
-
-CLASSES = ("background", "disc", "bar")
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """`folder(classes)` with eight images of a disc, or of a disc and a bar."""
-
-    @functools.cache
-    def folder(classes: int) -> str:
-        root = tmp_path_factory.mktemp(f"drawn{classes}")
-        (root / "images").mkdir()
-        (root / "masks").mkdir()
-        rng = np.random.default_rng(0)
-        y, x = np.mgrid[:24, :32]
-        for i in range(8):
-            disc = (y - rng.integers(6, 18)) ** 2 + (x - rng.integers(6, 26)) ** 2 < 30
-            bar = abs(x - rng.integers(4, 28)) < 3
-            mask = np.where(disc, 1, 2 * bar if classes == 3 else 0).astype(np.uint8)
-            colours = np.array([(30, 30, 30), (200, 60, 60), (40, 60, 200)])
-            image = colours[mask] + rng.integers(-30, 30, (24, 32, 3))
-            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(
-                root / f"images/{i}.png"
-            )
-            Image.fromarray(mask).save(root / f"masks/{i}.png")
-        lines = [f"{k} {name}" for k, name in enumerate(CLASSES[:classes])]
-        (root / "classes.txt").write_text("\n".join(lines))
-        return str(root)
-
-    return folder
-
-
-@pytest.fixture(scope="module")
-def settings(drawn):
-    """The config of the smallest run; changes are `section__field=value`."""
-
-    def make(classes: int = 3, **changes) -> dict:
-        config = dict(
-            seed=1,
-            data=dict(name="folder", root=drawn(classes), val_share=0.3),
-            input=dict(
-                train_ops="crop(16, 16) | flip_lr() | color_jitter(0.1) | normalize()",
-                batch_size=8,
-                threads=1,
-            ),
-            model=dict(name="unet", width=2, depth=1, dropout=0.1),
-            loss=dict(cross_entropy=dict()),
-            optim=dict(name="adamw", learning_rate=1e-2, schedule="constant"),
-            train=dict(
-                num_steps=STEPS, log_every=3, eval_every=5, save_every=2, ema_decay=0.5
-            ),
-            evaluate=dict(pictures=2),
-        )
-        for path, value in changes.items():
-            *sections, field = path.split("__")
-            section = config
-            for name in sections:
-                section = section[name]
-            section[field] = value
-        return config
-
-    return make
+"""Length of the run that the fixture `settings` describes."""
 
 
 def train(workdir: pathlib.Path, config) -> tuple[int, str]:
@@ -167,7 +98,7 @@ def test_the_record_is_enough_to_run_it_again(finished, settings):
         assert re.fullmatch("[0-9a-f]{40}", attempt["code"]["commit"])
     data = written["dataset"]
     names = [c["name"] for c in data["classes"]]
-    assert names == list(CLASSES)
+    assert names == ["background", "disc", "bar"]
     for split in ("train", "val"):
         source = datasets.make(split=split, **settings()["data"])
         assert data["splits"][split] == {
@@ -382,136 +313,3 @@ def load(path: pathlib.Path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-# The launcher, in processes of its own.
-
-TINY = """
-from ml_collections import ConfigDict
-
-
-def get_config():
-    return ConfigDict({config!r})
-"""
-
-
-def launch(config: pathlib.Path, workdir, *more: str, devices: int = 1, **environment):
-    command = [sys.executable, str(ROOT / "launch.py"), f"--config={config}"]
-    flags = f"--xla_force_host_platform_device_count={devices}"
-    return subprocess.Popen(
-        [*command, f"--workdir={workdir}", *more],
-        env={
-            **os.environ,
-            "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": f"{flags} --xla_backend_optimization_level=0",
-            **environment,
-        },
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["--confg=a.py"], 2, ["confg"]),
-        (["--config=configs/none.py"], 2, ["none.py"]),
-        (["--config=README.md"], 2, ["README.md: line "]),
-        (["--config=configs/streets_unet.py:quik"], 2, ["no such variant", "quick"]),
-        (
-            [
-                "--config=configs/streets_unet.py",
-                "--config.model.name=unett",
-                "--config.train.num_steps=0",
-            ],
-            2,
-            ["Did you mean 'unet'?", "config.train.num_steps=0"],
-        ),
-        (
-            ["--config=configs/camvid_unet_cpu.py", "--config.data.root=/no/such"],
-            2,
-            ["config.data.root='/no/such'"],
-        ),
-    ],
-    ids=["flag", "file", "syntax", "variant", "config", "data"],
-)
-def test_mistakes_exit_with_2_and_advice(arguments, code, words, tmp_path):
-    # No platform of this name exists: whoever wakes a device gets another error.
-    done = subprocess.run(
-        [sys.executable, "launch.py", *arguments, f"--workdir={tmp_path / 'run'}"],
-        env={**os.environ, "JAX_PLATFORMS": "nowhere"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.startswith("error: ")
-    for word in words:
-        assert word in done.stderr
-
-
-def test_two_processes_train_to_the_numbers_of_one(tmp_path, settings):
-    config = tmp_path / "tiny.py"
-    config.write_text(TINY.format(config=settings(input__threads=1)))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    cluster = [f"--coordinator=127.0.0.1:{port}", "--num_processes=2"]
-    jobs = [
-        launch(config, tmp_path / "two", *cluster, f"--process_id={i}", devices=2)
-        for i in range(2)
-    ]
-    jobs.append(launch(config, tmp_path / "one", devices=4))
-    said = [job.communicate(timeout=400) for job in jobs]
-    assert [job.returncode for job in jobs] == [0, 0, 0], said
-    assert "index.html" in said[0][0]
-    assert "index.html" not in said[1][0]  # process 1 neither writes nor tells
-    one, two = (
-        metrics_log.read(tmp_path / name / "metrics.jsonl") for name in ("one", "two")
-    )
-    assert [(r["step"], r["kind"]) for r in one] == [
-        (r["step"], r["kind"]) for r in two
-    ]
-    for a, b in zip(one, two, strict=True):
-        assert a["loss"] == pytest.approx(b["loss"], rel=2e-3)
-    first = one[0]["grad_norm"], two[0]["grad_norm"]
-    assert first[0] == pytest.approx(first[1], rel=1e-3)
-    assert record.read(tmp_path / "two")["attempts"][0]["processes"] == 2
-    assert len(record.read(tmp_path / "two")["attempts"]) == 1
-
-
-@pytest.mark.parametrize("hosts", [1, 2, 4])
-def test_hosts_share_the_batches_of_one(hosts):
-    source = streets.make("train", (16, 16), num_train=5)
-    whole = pipeline.train_batches(source, (), seed=0, batch_size=4)
-    parts = [
-        pipeline.train_batches(
-            source, (), seed=0, batch_size=4, process_index=p, process_count=hosts
-        )
-        for p in range(hosts)
-    ]
-    for _ in range(3):
-        together = [next(part)[IMAGE] for part in parts]
-        joined = np.stack(together, 1).reshape(4, 16, 16, 3)
-        assert np.array_equal(next(whole)[IMAGE], joined)
-
-
-def test_sigterm_ends_the_launcher_with_143(tmp_path, settings):
-    config = tmp_path / "tiny.py"
-    many = settings(train__num_steps=100_000, train__log_every=1)
-    config.write_text(TINY.format(config=many))
-    job = launch(config, tmp_path / "run")
-    for line in job.stderr:  # the progress of a run that is no terminal's
-        if line.startswith("step "):
-            break
-    job.terminate()
-    _, error = job.communicate(timeout=200)
-    assert job.returncode == 143, error
-    assert "saved" in error
-    (attempt,) = record.read(tmp_path / "run")["attempts"]
-    assert attempt["exit_code"] == 143
-    assert state_digest(tmp_path / "run")[0] >= 1
