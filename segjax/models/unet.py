@@ -11,17 +11,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from segjax.core.errors import UserError, raise_problems
+from segjax.models.segmenter import Segmenter
 from segjax.nn.dtypes import DtypeName, compute_dtype
-from segjax.nn.norm import NormName, make_norm
-from segjax.nn.resample import (
-    UpConv2x2,
-    depth_to_space,
-    max_pool_2x2,
-    space_to_depth,
-)
+from segjax.nn.norm import NormName, norm
+from segjax.nn.pooling import max_pool_2x2
+from segjax.nn.resample import UpConv2x2, depth_to_space, space_to_depth
 
 
-class UNet(nn.Module):
+class UNet(Segmenter):
     """U-Net of any width and depth.
 
     Default size, 512x512x3 to one output channel; `grow` is the up-convolution:
@@ -109,7 +106,8 @@ class UNet(nn.Module):
           UserError: a side of `x` does not divide by `stride`, or the lists of widths
             do not fit each other.
         """
-        self._check(x)
+        self.check_size(x)
+        self._check_widths()
         dtype = compute_dtype(self.dtype)
         encoder = self.encoder_widths
         decoder = self.decoder_widths or encoder[-2::-1]
@@ -137,14 +135,7 @@ class UNet(nn.Module):
         )(x.astype(jnp.float32))
         return depth_to_space(x, self.patch) if self.patch > 1 else x
 
-    def _check(self, x: Array) -> None:
-        H, W = x.shape[1:3]
-        if H % self.stride or W % self.stride:
-            near = [max(1, round(n / self.stride)) * self.stride for n in (H, W)]
-            raise UserError(
-                f"unet: input is {H}x{W}; both sides must divide by {self.stride}. "
-                f"Resize, crop or pad to {near[0]}x{near[1]}."
-            )
+    def _check_widths(self) -> None:
         levels = len(self.encoder_widths) - 1
         for field in ("up_widths", "decoder_widths"):
             widths = getattr(self, field)
@@ -166,7 +157,6 @@ class DoubleConv(nn.Module):
     def __call__(
         self, x: Float[Array, "B H W C"], train: bool
     ) -> Float[Array, "B H W F"]:
-        normalise = make_norm(self.norm, train=train, dtype=self.dtype)
         for i in (1, 2):
             x = nn.Conv(
                 self.features,
@@ -175,5 +165,6 @@ class DoubleConv(nn.Module):
                 kernel_init=nn.initializers.he_normal(),
                 name=f"conv{i}",
             )(x)
-            x = nn.relu(normalise(x, f"norm{i}"))
+            x = norm(x, self.norm, train=train, name=f"norm{i}", dtype=self.dtype)
+            x = nn.relu(x)
         return x

@@ -1,10 +1,10 @@
 """Normalisation by name: `batch`, `group`, `layer` or `none`."""
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import flax.linen as nn
-from jaxtyping import Array
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 NormName = Literal["batch", "group", "layer", "none"]
 
@@ -12,36 +12,42 @@ GROUPS = 8
 """Groups of group norm; a narrower layer takes as many groups as divide its width."""
 
 
-def make_norm(name: NormName, *, train: bool, dtype) -> Callable[[Array], Array]:
-    """A function `(x, name) -> x` to call inside a compact module.
+def norm(
+    x: Float[Array, "*B C"],
+    kind: NormName,
+    *,
+    train: bool,
+    name: str = "norm",
+    epsilon: float = 1e-5,
+    momentum: float = 0.9,
+    dtype: Any = jnp.float32,
+) -> Float[Array, "*B C"]:
+    """Normalise inside a compact module, under the parameter name `name`.
 
     Statistics are computed in float32 whatever `dtype` is. Batch norm is over the
     global batch: under `jit` with a sharded batch the mean is a mean over all devices,
-    and no axis name is needed. Running averages keep 0.9 of the old value a step.
+    and no axis name is needed. Running averages keep `momentum` of the old value a
+    step (PyTorch states the rest: 0.1 there is 0.9 here).
 
     Source: Ioffe & Szegedy, Batch Normalization, 2015, arXiv 1502.03167; Wu & He,
       Group Normalization, 2018, arXiv 1803.08494.
     """
-
-    def norm(x: Array, layer_name: str) -> Array:
-        if name == "batch":
-            layer = nn.BatchNorm(
-                use_running_average=not train,
-                momentum=0.9,
-                dtype=dtype,
-                name=layer_name,
-            )
-        elif name == "group":
-            layer = nn.GroupNorm(
-                num_groups=_groups(x.shape[-1]), dtype=dtype, name=layer_name
-            )
-        elif name == "layer":
-            layer = nn.LayerNorm(dtype=dtype, name=layer_name)
-        else:
-            return x
-        return layer(x)
-
-    return norm
+    if kind == "batch":
+        layer = nn.BatchNorm(
+            use_running_average=not train,
+            momentum=momentum,
+            epsilon=epsilon,
+            dtype=dtype,
+            name=name,
+        )
+    elif kind == "group":
+        groups = _groups(x.shape[-1])
+        layer = nn.GroupNorm(groups, epsilon=epsilon, dtype=dtype, name=name)
+    elif kind == "layer":
+        layer = nn.LayerNorm(epsilon=epsilon, dtype=dtype, name=name)
+    else:
+        return x
+    return layer(x)
 
 
 def _groups(width: int) -> int:

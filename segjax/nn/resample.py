@@ -1,4 +1,4 @@
-"""Halving, doubling and resizing of grids, in forms that are quick on every backend.
+"""Growing and resizing of grids, in forms that are quick on every backend.
 
 Alignment, everywhere in segjax: pixel centres lie at `i + 0.5` (half-pixel centres,
 corners not aligned), as in `jax.image.resize` and OpenCV.
@@ -11,19 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-
-
-def max_pool_2x2(x: Float[Array, "B H W C"]) -> Float[Array, "B H/2 W/2 C"]:
-    """Maximum over 2x2 windows; `H` and `W` must be even.
-
-    Written as the maximum of four strided views: its gradient is elementwise, where
-    that of `reduce_window` is a select-and-scatter, slow on CPU and not available
-    under deterministic GPU flags. A tie shares the gradient.
-    """
-    B, H, W, C = x.shape
-    windows = x.reshape(B, H // 2, 2, W // 2, 2, C)
-    rows = jnp.maximum(windows[:, :, 0], windows[:, :, 1])
-    return jnp.maximum(rows[:, :, :, 0], rows[:, :, :, 1])
 
 
 class UpConv2x2(nn.Module):
@@ -99,3 +86,27 @@ def resize_bilinear(
     exact = jax.lax.Precision.HIGHEST
     x = jnp.einsum(f"{of_row},bhwc->bHwc", rows, x, precision=exact)
     return jnp.einsum(f"{of_column},bHwc->bHWc", columns, x, precision=exact)
+
+
+def upsample_nearest(
+    x: Float[Array, "B h w C"], factor: int
+) -> Float[Array, "B H W C"]:
+    """Every pixel repeated `factor` times each way."""
+    return x.repeat(factor, 1).repeat(factor, 2)
+
+
+def resize(
+    x: Float[Array, "B h w C"], size: tuple[int, int]
+) -> Float[Array, "B H W C"]:
+    """Bilinear resize to `size = (H, W)`, edges repeated, no antialiasing.
+
+    Computed in `x`'s dtype; equals `torch.nn.functional.interpolate` in the mode
+    `bilinear` with `align_corners=False`.
+    """
+    if x.shape[1:3] == tuple(size):
+        return x
+    rows, columns = (
+        jnp.asarray(interpolation_matrix(source, target), x.dtype)
+        for source, target in zip(x.shape[1:3], size, strict=True)
+    )
+    return resize_bilinear(x, rows, columns)

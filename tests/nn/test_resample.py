@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from segjax.nn.pooling import max_pool_2x2
 from segjax.nn.resample import (
     UpConv2x2,
     depth_to_space,
     interpolation_matrix,
-    max_pool_2x2,
     resize_bilinear,
     space_to_depth,
 )

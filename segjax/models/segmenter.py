@@ -1,0 +1,46 @@
+"""What training and prediction ask of every model, beside its call."""
+
+import flax.linen as nn
+from jaxtyping import Array
+
+from segjax.core.errors import UserError
+
+
+class Segmenter(nn.Module):
+    """Base of all models: which sizes they take and what they lose at the border.
+
+    A subclass defines `__call__(x, train) -> logits` and overrides what differs.
+    """
+
+    @property
+    def stride(self) -> int:
+        """Input sides must divide by it, once `margin` is taken off."""
+        return 1
+
+    @property
+    def margin(self) -> int:
+        """Pixels that the logits lose at each border; 0 for padded convolutions."""
+        return 0
+
+    @property
+    def takes_clips(self) -> bool:
+        """Whether `x` may be `(B, T, H, W, C)` too."""
+        return False
+
+    def input_side(self, side: int) -> int:
+        """The smallest legal input side whose logits cover `side` pixels."""
+        return -(-side // self.stride) * self.stride
+
+    def check_size(self, x: Array) -> None:
+        """Refuse sides that the model cannot take, naming the nearest that it can.
+
+        Raises:
+          UserError: a side of `x` does not fit.
+        """
+        H, W = x.shape[-3:-1]
+        if H % self.stride or W % self.stride:
+            near = [max(1, round(n / self.stride)) * self.stride for n in (H, W)]
+            raise UserError(
+                f"{type(self).__name__}: input is {H}x{W}; both sides must divide by "
+                f"{self.stride}. Resize, crop or pad to {near[0]}x{near[1]}."
+            )
