@@ -1,9 +1,10 @@
 """What training and prediction ask of every model, beside its call."""
 
 import flax.linen as nn
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from segjax.core.errors import UserError
+from segjax.core.names import Names
 
 
 class Segmenter(nn.Module):
@@ -27,6 +28,11 @@ class Segmenter(nn.Module):
         """Whether `x` may be `(B, T, H, W, C)` too."""
         return False
 
+    @property
+    def foreign(self) -> tuple[Names, ...]:
+        """What other projects call this model's arrays, or its backbone's."""
+        return ()
+
     def input_side(self, side: int) -> int:
         """The smallest legal input side whose logits cover `side` pixels."""
         return -(-side // self.stride) * self.stride
@@ -44,3 +50,12 @@ class Segmenter(nn.Module):
                 f"{type(self).__name__}: input is {H}x{W}; both sides must divide by "
                 f"{self.stride}. Resize, crop or pad to {near[0]}x{near[1]}."
             )
+
+    def has_aux(self, train: bool) -> bool:
+        """Whether auxiliary heads are computed: in training, and to initialise them."""
+        return train or self.is_initializing()
+
+    def sow_aux(self, name: str, logits: Float[Array, "B H W K"]) -> None:
+        """Give the train step the logits of an auxiliary head, at the input's size."""
+        if not self.is_initializing():
+            self.sow("aux", name, logits, reduce_fn=lambda _, new: new)

@@ -1,0 +1,50 @@
+"""What another project calls the arrays of a network that segjax has too."""
+
+import dataclasses
+import re
+
+
+@dataclasses.dataclass(frozen=True)
+class Names:
+    """Rules from the names in a PyTorch state dict to the module paths of segjax.
+
+    The last word of a name (`weight`, `bias`, `running_mean` ...) and the order of the
+    axes need no rule: they follow from the module that is met.
+
+    Attributes:
+      project: whose names they are, such as `torchvision`.
+      modules: (regular expression, replacement) pairs for the name without its last
+        word; the first that matches all of it makes the path of our module, such as
+        `(r"layer(\\d)\\.(\\d+)\\.conv(\\d)", r"stage\\1/block\\2/conv\\3/conv")`.
+      drop: regular expressions of whole names that are left out on purpose.
+      kinds: (regular expression of whole names, kind) for arrays whose axes do not
+        follow from their rank; see `checkpoint.foreign.KINDS`.
+      under: module of ours that all the paths stand under, "" for the whole model.
+    """
+
+    project: str
+    modules: tuple[tuple[str, str], ...]
+    drop: tuple[str, ...] = (r".*\.num_batches_tracked",)
+    kinds: tuple[tuple[str, str], ...] = ()
+    under: str = ""
+
+    def module(self, name: str) -> str | None:
+        """The path of our module for a module's name there; None if no rule fits."""
+        for pattern, replacement in self.modules:
+            if match := re.fullmatch(pattern, name):
+                path = match.expand(replacement)
+                return f"{self.under}/{path}" if self.under else path
+        return None
+
+    def drops(self, name: str) -> bool:
+        """Whether the array `name` is left out on purpose."""
+        return any(re.fullmatch(pattern, name) for pattern in self.drop)
+
+    def kind(self, name: str) -> str:
+        """The kind of the array `name`; "" where its axes follow from its rank."""
+        return next((k for p, k in self.kinds if re.fullmatch(p, name)), "")
+
+    def within(self, module: str) -> "Names":
+        """The same names for a network that stands under `module` of a larger one."""
+        under = f"{module}/{self.under}" if self.under else module
+        return dataclasses.replace(self, under=under)
