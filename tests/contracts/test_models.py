@@ -8,9 +8,7 @@ import pytest
 
 from segjax.core.errors import UserError
 from segjax.models import MODELS
-
-SMALL = {"unet": dict(width=4, depth=2)}
-"""Arguments that make each model small enough for a test."""
+from tests.contracts.small import SMALL
 
 
 def small(name: str, **more) -> nn.Module:

@@ -1,0 +1,5 @@
+"""Arguments that make each model small enough for a test."""
+
+SMALL = {
+    "unet": dict(width=4, depth=2),
+}
