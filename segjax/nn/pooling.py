@@ -39,7 +39,16 @@ def max_pool_indices(
 
     An odd side is padded with the lowest number, so `h = ceil(H / 2)`.
     """
-    raise NotImplementedError
+    B, H, W, C = x.shape
+    pads = ((0, 0), (0, H % 2), (0, W % 2), (0, 0))
+    x = jnp.pad(x, pads, constant_values=-jnp.inf)
+    x = x.reshape(B, -(-H // 2), 2, -(-W // 2), 2, C)
+    (a, b), (c, d) = ((x[:, :, i, :, j] for j in range(2)) for i in range(2))
+    right, low_right = b > a, d > c
+    top, low = jnp.where(right, b, a), jnp.where(low_right, d, c)
+    down = low > top
+    index = jnp.where(down, 2 + low_right, right)
+    return jnp.where(down, low, top), index.astype(jnp.uint8)
 
 
 def unpool(
@@ -54,7 +63,12 @@ def unpool(
       indices: of `max_pool_indices`.
       size: `(H, W)`, the size before pooling.
     """
-    raise NotImplementedError
+    B, h, w, C = x.shape
+    H, W = size
+    place = jnp.arange(4, dtype=jnp.uint8).reshape(1, 1, 2, 1, 2, 1)
+    here = indices[:, :, None, :, None] == place
+    x = jnp.where(here, x[:, :, None, :, None], 0)
+    return x.reshape(B, 2 * h, 2 * w, C)[:, :H, :W]
 
 
 def adaptive_average_pool(
