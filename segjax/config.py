@@ -19,6 +19,7 @@ section     keyword arguments of
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,6 +67,7 @@ class Train:
       save_every: steps between checkpoints; each evaluation saves too.
       keep: newest checkpoints kept; the best one is kept apart.
       ema_decay: decay of the averaged weights that evaluation uses; 0 for none.
+      aux_weight: of the loss of each auxiliary head, for models that have some.
       max_skipped_steps: non-finite updates in a row that end the run.
     """
 
@@ -75,6 +77,7 @@ class Train:
     save_every: int = 500
     keep: int = 2
     ema_decay: float = 0.0
+    aux_weight: float = 0.4
     max_skipped_steps: int = 10
 
 
@@ -203,6 +206,8 @@ def _out_of_range(name: str, section: Any) -> list[str]:
         low = 0 if field.name in ("workers", "pictures") else 1
         if field.type is int and value < low:
             found.append(f"{where}={value}: is too small; {low} or more is allowed.")
+        if field.name == "aux_weight" and not 0 <= value < math.inf:
+            found.append(f"{where}={value}: must be 0 or more, and finite.")
         if field.name == "ema_decay" and not 0 <= value < 1:
             found.append(f"{where}={value}: must be from 0 up and below 1.")
         if field.name == "threshold" and not 0 < value < 1:
@@ -241,16 +246,25 @@ def _crossed(plain: Mapping[str, Any]) -> list[str]:
         if isinstance(op, ops.REFRAMING)
     ]
     try:
-        stride = make_model(plain["model"], num_outputs=1).stride
+        model = make_model(plain["model"], num_outputs=1)
     except UserError as error:
         return found + error.problems
     sized = [op for op in train_host if hasattr(op, "height") and hasattr(op, "width")]
-    if sized and (sized[-1].height % stride or sized[-1].width % stride):
-        height, width = sized[-1].height, sized[-1].width
-        near = [max(1, round(n / stride)) * stride for n in (height, width)]
+    if sized:
+        sides = sized[-1].height, sized[-1].width
+        near = [model.input_side(n - 2 * model.margin) for n in sides]
+        if near != list(sides):
+            found.append(
+                f"config.input.train_ops: makes {sides[0]}x{sides[1]} and config.model "
+                f"does not take such sides (stride {model.stride}). "
+                f"Use {near[0]}x{near[1]}."
+            )
+    frames = plain["data"].get("frames", 1)
+    if frames > 1 and not model.takes_clips:
         found.append(
-            f"config.input.train_ops: makes {height}x{width} and config.model takes "
-            f"sides that divide by {stride}. Use {near[0]}x{near[1]}."
+            f"config.data.frames={frames}: {plain['model']['name']} takes single "
+            "images; clips are for convlstm_unet and recurrent. Use frames=1 or one of "
+            "these."
         )
     num_steps = plain["train"]["num_steps"]
     return found + optim.problems(plain["optim"], num_steps=num_steps)

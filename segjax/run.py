@@ -116,6 +116,7 @@ class _Run:
             task=self.config.task,
             seed=self.config.seed,
             ema_decay=options.ema_decay,
+            aux_weight=options.aux_weight,
         )
         folder = self.workdir / "checkpoints"
         with checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints:

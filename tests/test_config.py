@@ -83,7 +83,7 @@ def test_a_good_config_has_defaults_of_the_signatures():
         ("input.train_ops", "crop(32) | normalize()", ["train_ops"]),
         ("input.train_ops", "crop(32, 32)", ["train_ops", "normalize"]),
         ("input.train_ops", "crap(32, 32) | normalize()", ["mean 'crop'?"]),
-        ("input.train_ops", "crop(30, 34) | normalize()", ["30x34", "32x32"]),
+        ("input.train_ops", "crop(30, 34) | normalize()", ["30x34", "32x36"]),
         ("input.eval_ops", "flip_lr() | normalize()", ["eval_ops", "random"]),
         ("input.eval_ops", "pad(9, 9) | normalize()", ["pads the image", "rescale"]),
         ("model.patch", 0, ["config.model.patch=0", "1 or more"]),

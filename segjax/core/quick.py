@@ -4,13 +4,22 @@ The data become the embedded `streets` (all files of a real data set are left al
 the model is narrow and takes two steps; every other choice of the config stays.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from segjax.core.errors import UserError
 
 
-def answer(config: ConfigDict, arg: str) -> ConfigDict:
+def answer(
+    config: ConfigDict, arg: str, model: dict[str, Any] | None = None
+) -> ConfigDict:
     """The config for the part of `--config=FILE:arg` behind the colon.
+
+    Args:
+      config: the whole experiment.
+      arg: "" or "quick".
+      model: fields of the model section that make it narrow; by default `width=4`.
 
     Raises:
       UserError: `arg` is neither empty nor `quick`.
@@ -26,7 +35,7 @@ def answer(config: ConfigDict, arg: str) -> ConfigDict:
     config.input.train_ops = "crop(64, 64) | flip_lr() | normalize()"
     config.input.batch_size = 2
     config.input.workers = 0
-    config.model.width = 4
+    config.model.update({"width": 4} if model is None else model)
     config.optim.warmup_steps = 0
     config.train.num_steps = 2
     config.train.log_every = 1

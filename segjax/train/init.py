@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -11,10 +10,11 @@ from jax.sharding import Mesh
 from segjax import parallel
 from segjax.core.rng import stream
 from segjax.core.state import TrainState
+from segjax.models.segmenter import Segmenter
 
 
 def make_state(
-    model: nn.Module,
+    model: Segmenter,
     tx: optax.GradientTransformation,
     *,
     seed: int,
@@ -35,7 +35,7 @@ def make_state(
 
 
 def abstract_state(
-    model: nn.Module,
+    model: Segmenter,
     tx: optax.GradientTransformation,
     *,
     mesh: Mesh,
@@ -55,7 +55,7 @@ def count_parameters(tree: Any) -> int:
 
 
 def _state(model, tx, seed: int, use_ema: bool) -> TrainState:
-    side = model.stride
+    side = model.input_side(1)
     variables = model.init(stream(seed, "init"), jnp.zeros((1, side, side, 3)))
     params = variables["params"]
     batch_stats = variables.get("batch_stats", {})

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -15,6 +14,7 @@ from segjax.core.keys import IMAGE, LABEL
 from segjax.core.rng import stream
 from segjax.core.state import TrainState
 from segjax.metrics import confusion
+from segjax.models.segmenter import Segmenter
 from segjax.optim import ema
 from segjax.predict.decide import decide
 
@@ -22,7 +22,7 @@ StepFn = Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Ar
 
 
 def make_step(
-    model: nn.Module,
+    model: Segmenter,
     loss: Callable[..., tuple[Array, dict[str, Array]]],
     tx: optax.GradientTransformation,
     *,
@@ -31,14 +31,20 @@ def make_step(
     task: str,
     seed: int,
     ema_decay: float = 0.0,
+    aux_weight: float = 0.0,
 ) -> StepFn:
     """The function `(state, batch) -> (state, scalars)`.
+
+    The loss of each auxiliary head that the model sows into `aux` is added with
+    `aux_weight`. A model that loses a margin is trained on what it still covers, and
+    one that answers every frame of a clip on the last one, whose label is known.
 
     A non-finite loss or gradient leaves everything but the counters as it was: the
     update is skipped on the device, in the same compiled step.
 
-    `scalars` holds `loss`, one value a loss term, `grad_norm` (before clipping),
-    `finite` and `counts`, the `(K, K)` confusion matrix of the batch before the update.
+    `scalars` holds `loss`, one value a loss term (`aux` is the sum over the auxiliary
+    heads, before its weight), `grad_norm` (before clipping), `finite` and `counts`,
+    the `(K, K)` confusion matrix of the batch before the update.
     """
 
     def forward(params: Any, state: TrainState, batch: dict[str, Array]):
@@ -47,14 +53,18 @@ def make_step(
             normalize(batch[IMAGE]),
             train=True,
             rngs={"dropout": stream(seed, "dropout", state.step)},
-            mutable=["batch_stats"],
+            mutable=["batch_stats", "aux"],
         )
-        total, terms = loss(logits, batch[LABEL])
-        return total, (terms, logits, changed.get("batch_stats", {}))
+        logits, label = last_frame(logits), covered(batch[LABEL], model.margin)
+        total, terms = loss(logits, label)
+        if heads := jax.tree.leaves(changed.get("aux", {})):
+            terms["aux"] = sum(loss(last_frame(head), label)[0] for head in heads)
+            total = total + aux_weight * terms["aux"]
+        return total, (terms, logits, label, changed.get("batch_stats", {}))
 
     def step(state: TrainState, batch: dict[str, Array]):
         gradient = jax.value_and_grad(forward, has_aux=True)
-        (total, (terms, logits, batch_stats)), grads = gradient(
+        (total, (terms, logits, label, batch_stats)), grads = gradient(
             state.params, state, batch
         )
         grad_norm = optax.tree.norm(grads)
@@ -83,7 +93,7 @@ def make_step(
         )
         state = jax.tree.map(lambda a, b: jnp.where(finite, a, b), good, bad)
 
-        counts = confusion.count(batch[LABEL], decide(logits, task), num_classes)
+        counts = confusion.count(label, decide(logits, task), num_classes)
         scalars = {
             "loss": total,
             **{f"loss/{name}": value for name, value in terms.items()},
@@ -94,6 +104,16 @@ def make_step(
         return state, scalars
 
     return step
+
+
+def covered(label: Array, margin: int) -> Array:
+    """The part of `(B, H, W)` that is left when each border loses `margin`."""
+    return label[:, margin : label.shape[1] - margin, margin : label.shape[2] - margin]
+
+
+def last_frame(logits: Array) -> Array:
+    """`(B, H, W, K)` of an image, or of the last frame of `(B, T, H, W, K)`."""
+    return logits[:, -1] if logits.ndim == 5 else logits
 
 
 def compile_step(step: StepFn, mesh: Mesh) -> StepFn:

@@ -11,6 +11,7 @@ import pytest
 
 from segjax import losses, parallel
 from segjax.core.keys import IGNORE, IMAGE, LABEL
+from segjax.models.segmenter import Segmenter
 from segjax.models.unet import UNet
 from segjax.train import init
 from segjax.train.step import compile_step, make_step
@@ -20,10 +21,8 @@ DECAY = 0.9
 TERMS = {"cross_entropy": {}, "dice": {"weight": 0.5}}
 
 
-class Net(nn.Module):
+class Net(Segmenter):
     """Convolution, batch norm, dropout and a head: quick to compile."""
-
-    stride = 1
 
     @nn.compact
     def __call__(self, x, train: bool = False):
@@ -243,3 +242,45 @@ def test_the_state_stays_float32(dtype):
     )
     computed = str(jax.make_jaxpr(step)(state, data))
     assert ("bf16" in computed) == (dtype == "bfloat16")
+
+
+class Headed(Segmenter):
+    """Two heads on an unpadded convolution: `aux` is computed in training alone."""
+
+    margin = 1
+
+    @nn.compact
+    def __call__(self, x, train: bool = False):
+        x = nn.Conv(4, (3, 3), padding="VALID", name="conv")(x)
+        if self.has_aux(train):
+            self.sow_aux("aux", nn.Conv(K, (1, 1), name="aux_head")(x))
+        return nn.Conv(K, (1, 1), name="head")(x)
+
+
+@pytest.mark.parametrize("aux_weight", [0.0, 0.4])
+def test_auxiliary_heads_are_weighed_and_margins_are_cropped(aux_weight):
+    loss = losses.make({"cross_entropy": {}}, "multiclass")
+    model, tx, mesh = Headed(), optax.sgd(0.1), parallel.make_mesh(jax.devices()[:1])
+    step = make_step(
+        model,
+        loss,
+        tx,
+        normalize=normalize,
+        num_classes=K,
+        task="multiclass",
+        seed=0,
+        aux_weight=aux_weight,
+    )
+    state = init.make_state(model, tx, seed=0, mesh=mesh)
+    assert "aux_head" in state.params
+    before, data = jax.tree.map(np.array, state.params), batch(0)
+    x = normalize(jnp.asarray(data[IMAGE]))
+    label = jnp.asarray(data[LABEL][:, 1:-1, 1:-1])
+    logits, sown = model.apply({"params": before}, x, train=True, mutable=["aux"])
+    main, aux = loss(logits, label)[0], loss(sown["aux"]["aux"], label)[0]
+    state, scalars = compile_step(step, mesh)(state, data)
+    np.testing.assert_allclose(scalars["loss/aux"], aux, rtol=1e-6)
+    np.testing.assert_allclose(scalars["loss"], main + aux_weight * aux, rtol=1e-6)
+    assert scalars["counts"].sum() == (label != IGNORE).sum()
+    moved = (state.params["aux_head"]["kernel"] != before["aux_head"]["kernel"]).any()
+    assert moved == (aux_weight > 0)
