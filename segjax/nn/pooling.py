@@ -43,7 +43,7 @@ def max_pool_indices(
     pads = ((0, 0), (0, H % 2), (0, W % 2), (0, 0))
     x = jnp.pad(x, pads, constant_values=-jnp.inf)
     x = x.reshape(B, -(-H // 2), 2, -(-W // 2), 2, C)
-    (a, b), (c, d) = ((x[:, :, i, :, j] for j in range(2)) for i in range(2))
+    a, b, c, d = (x[:, :, i, :, j] for i in range(2) for j in range(2))
     right, low_right = b > a, d > c
     top, low = jnp.where(right, b, a), jnp.where(low_right, d, c)
     down = low > top
