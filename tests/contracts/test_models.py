@@ -1,6 +1,11 @@
-"""What every model of the table promises; a new entry is tested without a new test."""
+"""What every model of the table promises; a new entry is tested without a new test.
 
-import flax.linen as nn
+Compiling is what costs here: shapes are asked of `eval_shape`, and each model is
+compiled four times in all, to initialise, to predict in both dtypes and to train.
+"""
+
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,101 +13,170 @@ import pytest
 
 from segjax.core.errors import UserError
 from segjax.models import MODELS
+from segjax.models.segmenter import Segmenter
 from tests.contracts.small import SMALL
 
-
-def small(name: str, **more) -> nn.Module:
-    return MODELS[name](num_outputs=3, **SMALL[name], **more)
+K = 3
 
 
-def images(model: nn.Module, batch: int = 2, factor: int = 2) -> jax.Array:
-    shape = (batch, factor * model.stride, (factor + 1) * model.stride, 3)
-    return jax.random.normal(jax.random.key(1), shape)
+def small(name: str, **more) -> Segmenter:
+    return MODELS[name](num_outputs=K, **SMALL[name], **more)
 
 
-@pytest.fixture(params=list(MODELS))
-def model(request) -> nn.Module:
-    return small(request.param)
+def images(model: Segmenter, least: int = 24, batch: int = 2) -> jax.Array:
+    """Noise of a legal size, not square; the larger side is the next legal one."""
+    height = model.input_side(least)
+    width = model.input_side(height - 2 * model.margin + 1)
+    return jax.random.normal(jax.random.key(1), (batch, height, width, 3))
+
+
+def covered(model: Segmenter, x: jax.Array) -> tuple[int, int]:
+    return tuple(n - 2 * model.margin for n in x.shape[1:3])
+
+
+@functools.cache
+def variables(name: str) -> dict:
+    model = small(name)
+    key = jax.random.key(0, impl="unsafe_rbg")  # threefry takes seconds to compile
+    return dict(jax.jit(model.init)(key, images(model, batch=1)))
+
+
+@functools.cache
+def predict(name: str, dtype: str = "float32"):
+    return jax.jit(small(name, dtype=dtype).apply)
+
+
+@functools.cache
+def trained(name: str) -> tuple[dict, dict]:
+    """Gradients of a random linear loss on all heads, and the changed statistics."""
+    model, start = small(name), variables(name)
+
+    @jax.jit
+    def gradient(params, x):
+        def total(params):
+            logits, changed = model.apply(
+                {**start, "params": params},
+                x,
+                train=True,
+                mutable=["batch_stats", "aux"],
+                rngs={"dropout": jax.random.key(2, impl="unsafe_rbg")},
+            )
+            heads = [logits, *jax.tree.leaves(changed.pop("aux", {}))]
+            noise = jax.random.key(3, impl="unsafe_rbg")
+            value = sum((h * jax.random.normal(noise, h.shape)).sum() for h in heads)
+            return value, changed
+
+        return jax.grad(total, has_aux=True)(params)
+
+    return gradient(start["params"], images(model))
+
+
+def _together(name: str):
+    """All tests of a model in one process, which compiles it once."""
+    return pytest.param(name, marks=pytest.mark.xdist_group(name))
+
+
+@pytest.fixture(params=[_together(name) for name in MODELS])
+def name(request) -> str:
+    return request.param
 
 
 def test_every_model_has_a_small_form():
     assert set(SMALL) == set(MODELS)
 
 
-def test_logits_have_the_images_size_and_are_float32(model):
+def test_logits_have_the_images_size_and_are_float32(name):
+    model = small(name)
     x = images(model)
-    variables = model.init(jax.random.key(0), x)
-    logits = model.apply(variables, x)
-    assert logits.shape == (*x.shape[:3], 3)
+    logits = predict(name)(variables(name), x)
+    assert logits.shape == (len(x), *covered(model, x), K)
     assert logits.dtype == jnp.float32
+    assert np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("name", list(MODELS))
-def test_bfloat16_computes_near_float32_and_keeps_parameters(name):
-    x = images(small(name))
-    variables = small(name).init(jax.random.key(0), x)
-    full = small(name).apply(variables, x)
-    half = small(name, dtype="bfloat16").apply(variables, x)
-    assert half.dtype == jnp.float32
-    assert {v.dtype for v in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
-    assert 0 < float(jnp.abs(half - full).max()) < 0.1 * float(jnp.abs(full).max())
-
-
-def test_any_size_that_the_stride_divides_and_no_other(model):
-    x = images(model, batch=1, factor=1)
-    variables = model.init(jax.random.key(0), x)
-    for factor in (1, 3):
-        model.apply(variables, images(model, batch=1, factor=factor))
-    with pytest.raises(UserError, match=f"must divide by {model.stride}"):
-        model.apply(variables, x[:, 1:])
-
-
-def test_every_parameter_gets_a_gradient(model):
-    x = images(model)
-    variables = model.init(jax.random.key(0), x)
-
-    def total(params):
-        logits, _ = model.apply(
-            {**variables, "params": params},
-            x,
-            train=True,
-            mutable=["batch_stats"],
-            rngs={"dropout": jax.random.key(2)},
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_any_legal_size_and_any_number_of_channels(name, dtype):
+    model = small(name, dtype=dtype)
+    for least, channels in ((1, 1), (40, 4)):
+        x = images(model, least, batch=1)[..., :1].repeat(channels, -1)
+        logits, made = jax.eval_shape(
+            functools.partial(model.init_with_output, jax.random.key(0)), x
         )
-        return (logits * jax.random.normal(jax.random.key(3), logits.shape)).sum()
+        assert logits.shape == (1, *covered(model, x), K)
+        assert logits.dtype == jnp.float32
+        assert {v.dtype for v in jax.tree.leaves(made)} == {jnp.dtype("float32")}
 
-    grads = jax.grad(total)(variables["params"])
+
+def test_parameters_do_not_depend_on_the_size(name):
+    model = small(name)
+    first, second = (
+        jax.eval_shape(model.init, jax.random.key(0), images(model, least))
+        for least in (1, 40)
+    )
+    assert jax.tree.map(jnp.shape, first) == jax.tree.map(jnp.shape, second)
+
+
+def test_other_sizes_are_refused_with_the_nearest_legal_one(name):
+    model = small(name)
+    x = images(model)
+    if model.input_side(covered(model, x)[0] + 1) == x.shape[1] + 1:
+        return  # every size is legal
+    with pytest.raises(UserError, match=str(x.shape[1])):
+        jax.eval_shape(model.init, jax.random.key(0), x[:, 1:])
+
+
+def test_bfloat16_computes_near_float32(name):
+    x = images(small(name))
+    full = predict(name)(variables(name), x)
+    half = predict(name, "bfloat16")(variables(name), x)
+    assert half.dtype == jnp.float32
+    error = jnp.sqrt(jnp.square(half - full).mean() / jnp.square(full).mean())
+    assert 0 < float(error) < 0.1
+
+
+def test_every_parameter_gets_a_gradient(name):
+    gradients, _ = trained(name)
     # a bias before batch norm is subtracted again: its gradient is rounding alone
     dead = [
         jax.tree_util.keystr(path)
-        for path, g in jax.tree_util.tree_leaves_with_path(grads)
+        for path, g in jax.tree_util.tree_leaves_with_path(gradients)
         if not np.any(np.asarray(g))
     ]
     assert dead == []
 
 
-def test_a_batch_of_two_is_twice_a_batch_of_one(model):
-    x = images(model)
-    variables = model.init(jax.random.key(0), x)
-    both = model.apply(variables, x)
-    one_by_one = jnp.concatenate([model.apply(variables, x[i : i + 1]) for i in (0, 1)])
-    np.testing.assert_allclose(both, one_by_one, atol=1e-5)
+def test_an_image_does_not_see_its_neighbour_in_the_batch(name):
+    x = images(small(name))
+    logits = predict(name)(variables(name), x)
+    swapped = predict(name)(
+        variables(name), x[::-1] * jnp.array([2.0, 1.0])[:, None, None, None]
+    )
+    np.testing.assert_allclose(swapped[1], logits[0], rtol=1e-5, atol=1e-5)
 
 
-def test_evaluation_changes_no_statistics_and_training_does(model):
-    x = images(model)
-    variables = model.init(jax.random.key(0), x)
-    _, same = model.apply(variables, x, mutable=["batch_stats"])
-    _, changed = model.apply(
-        variables,
-        x,
-        train=True,
-        mutable=["batch_stats"],
-        rngs={"dropout": jax.random.key(2)},
+def test_evaluation_changes_no_statistics_and_training_does(name):
+    model, start = small(name), variables(name)
+    _, same = jax.eval_shape(
+        functools.partial(model.apply, mutable=True), start, images(model)
     )
-    before = variables["batch_stats"]
-    jax.tree.map(np.testing.assert_array_equal, same["batch_stats"], before)
-    moved = jax.tree.map(
-        lambda a, b: bool((a != b).any()), changed, {"batch_stats": before}
+    assert "aux" not in same
+    _, changed = trained(name)
+    if "batch_stats" not in start:
+        return
+    moved = jax.tree_util.tree_map_with_path(
+        lambda path, a, b: jax.tree_util.keystr(path) if (a == b).all() else "",
+        changed["batch_stats"],
+        start["batch_stats"],
     )
-    assert all(jax.tree.leaves(moved))
+    assert not list(filter(None, jax.tree.leaves(moved)))
+
+
+def test_a_model_of_clips_takes_any_number_of_frames(name):
+    model = small(name)
+    if not model.takes_clips:
+        return
+    x = images(model, batch=1)
+    for T in (1, 3):
+        clip = jnp.stack([x] * T, axis=1)
+        logits = jax.eval_shape(model.apply, variables(name), clip)
+        assert logits.shape in ((1, *x.shape[1:3], K), (1, T, *x.shape[1:3], K))
