@@ -5,11 +5,18 @@ Its parameters stand in a model under `backbone/`.
 """
 
 from segjax.core.tables import Table
+from segjax.models.backbones import resnet
 from segjax.models.backbones.backbone import Backbone
 
 BACKBONES = Table(
     "backbone",
-    {},
+    {
+        "resnet18": resnet.ResNet18,
+        "resnet34": resnet.ResNet34,
+        "resnet50": resnet.ResNet50,
+        "resnet101": resnet.ResNet101,
+        "resnet152": resnet.ResNet152,
+    },
     given=("output_stride", "width", "norm", "dtype", "name", "parent"),
 )
 
