@@ -15,7 +15,8 @@ from segjax.models.segmenter import Segmenter
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.norm import NormName, norm
 from segjax.nn.pooling import max_pool_2x2
-from segjax.nn.resample import UpConv2x2, depth_to_space, space_to_depth
+from segjax.nn.resample import depth_to_space, space_to_depth
+from segjax.nn.upconv import UpConv2x2
 
 
 class UNet(Segmenter):

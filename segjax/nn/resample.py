@@ -4,43 +4,10 @@ Alignment, everywhere in segjax: pixel centres lie at `i + 0.5` (half-pixel cent
 corners not aligned), as in `jax.image.resize` and OpenCV.
 """
 
-from typing import Any
-
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-
-
-class UpConv2x2(nn.Module):
-    """Transposed convolution 2x2, stride 2: every pixel becomes a 2x2 block.
-
-    Windows do not overlap, so it is one matrix product and a reshape.
-
-    Attributes:
-      features: output channels.
-      dtype: dtype of the computation; parameters stay float32.
-    """
-
-    features: int
-    dtype: Any = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "B h w C"]) -> Float[Array, "B 2*h 2*w F"]:
-        B, h, w, C = x.shape
-        kernel = self.param(
-            "kernel",
-            # fan-in of an output pixel is C: one input pixel feeds it
-            nn.initializers.variance_scaling(
-                1.0, "fan_in", "truncated_normal", 2, 3, (0, 1)
-            ),
-            (2, 2, C, self.features),
-        )
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        y = jnp.einsum("bhwc,ijcf->bhiwjf", x, kernel) + bias
-        return y.reshape(B, 2 * h, 2 * w, self.features)
 
 
 def space_to_depth(x: Float[Array, "B H W C"], block: int) -> Float[Array, "B h w D"]:
@@ -110,3 +77,11 @@ def resize(
         for source, target in zip(x.shape[1:3], size, strict=True)
     )
     return resize_bilinear(x, rows, columns)
+
+
+def __getattr__(name: str):
+    if name == "UpConv2x2":  # until its importers have followed it
+        from segjax.nn.upconv import UpConv2x2
+
+        return UpConv2x2
+    raise AttributeError(name)
