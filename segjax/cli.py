@@ -1,4 +1,4 @@
-"""The command `segjax`: evaluate, predict, inspect, doctor.
+"""The command `segjax`: evaluate, predict, inspect, models, doctor.
 
 Exit codes: 0 done; 2 a mistake in the command line or the data; 75 trouble of the
 machine, try again; 130 and 143 stopped by SIGINT or SIGTERM; 141 the reader of the
@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "check this machine: packages, devices, memory, disk, cluster",
     "evaluate": "score a trained run on a split: per-class table, files, pictures",
     "inspect": "look at a data set before training: counts, problems, samples",
+    "models": "list the models: parameters, operations, memory, source",
     "predict": "segment pictures with a trained run",
 }
 """Name -> what it does; the code is `segjax.commands.NAME`."""

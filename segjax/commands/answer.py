@@ -1,9 +1,10 @@
-"""What a command says: words for a person, or one JSON document for a program."""
+"""What a command is told and what it says: words, or one JSON document."""
 
 import argparse
+import ast
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segjax.core.errors import UserError
@@ -27,6 +28,32 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 up")
     return number
+
+
+def options(words: Sequence[str]) -> dict[str, Any]:
+    """The values of a repeated `--option KEY=VALUE`.
+
+    A value is a Python literal; anything else is a string, so that quotes may be left
+    out.
+
+    Raises:
+      UserError: a word has no '='.
+    """
+    found = {}
+    for text in words:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"--option {text}: has no '='; write KEY=VALUE.")
+        found[key.strip()] = _literal(value)
+    return found
+
+
+def _literal(text: str) -> Any:
+    try:
+        value = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError):
+        return text
+    return tuple(value) if isinstance(value, list) else value
 
 
 def raise_unless_folder(flag: str, path: Any) -> None:

@@ -11,7 +11,6 @@ examples:
 """
 
 import argparse
-import ast
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -137,22 +136,9 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
             "--option KEY=VALUE."
         )
     options = {} if args.root is None else {"root": args.root}
-    for text in args.option:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"--option {text}: has no '='; write KEY=VALUE.")
-        options[key.strip()] = _literal(value)
+    options |= answer.options(args.option)
     raise_problems(DATASETS.problems("--option data", args.dataset, options))
     return {"name": args.dataset, **options}
-
-
-def _literal(text: str) -> Any:
-    """A Python literal; anything else is a string, so that quotes may be left out."""
-    try:
-        value = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError):
-        return text
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _class_weights(found: Any) -> tuple[float, ...] | None:

@@ -27,7 +27,7 @@ def make_state(
     takes longer than the first train step.
     """
     init = jax.jit(
-        lambda: _state(model, tx, seed, use_ema),
+        lambda: fresh(model, tx, seed=seed, use_ema=use_ema),
         out_shardings=parallel.replicated(mesh),
     )
     quick = init.lower().compile({"xla_backend_optimization_level": 0})
@@ -42,7 +42,7 @@ def abstract_state(
     use_ema: bool = False,
 ) -> TrainState:
     """Shapes, dtypes and shardings of `make_state`, computing nothing."""
-    shapes = jax.eval_shape(lambda: _state(model, tx, 0, use_ema))
+    shapes = jax.eval_shape(lambda: fresh(model, tx, seed=0, use_ema=use_ema))
     sharding = parallel.replicated(mesh)
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
@@ -54,7 +54,14 @@ def count_parameters(tree: Any) -> int:
     return sum(x.size for x in jax.tree.leaves(tree))
 
 
-def _state(model, tx, seed: int, use_ema: bool) -> TrainState:
+def fresh(
+    model: Segmenter,
+    tx: optax.GradientTransformation,
+    *,
+    seed: int,
+    use_ema: bool = False,
+) -> TrainState:
+    """`make_state` without a mesh, to be traced: in `jit` or `eval_shape`."""
     side = model.input_side(1)
     variables = model.init(stream(seed, "init"), jnp.zeros((1, side, side, 3)))
     params = variables["params"]
