@@ -8,5 +8,13 @@ collection `aux`, which only the train step asks for.
 
 from segjax.core.tables import Table
 from segjax.models.unet import UNet
+from segjax.models.valid_unet import ValidUNet
 
-MODELS = Table("model", {"unet": UNet}, given=("num_outputs",))
+MODELS = Table(
+    "model",
+    {
+        "unet": UNet,
+        "valid_unet": ValidUNet,
+    },
+    given=("num_outputs",),
+)

@@ -2,4 +2,5 @@
 
 SMALL = {
     "unet": dict(width=4, depth=2),
+    "valid_unet": dict(width=4, depth=2),
 }
