@@ -48,3 +48,22 @@ class Names:
         """The same names for a network that stands under `module` of a larger one."""
         under = f"{module}/{self.under}" if self.under else module
         return dataclasses.replace(self, under=under)
+
+    def nested(self, there: str, here: str) -> "Names":
+        """The same names for a network that is a part of a larger one, there and here.
+
+        Args:
+          there: regular expression of what stands before each name, `backbone\\.`.
+          here: module of ours that the paths stand under, without setting `under`, so
+            that rules of the larger network's other parts can stand beside these.
+        """
+
+        def deeper(patterns: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(p if p.startswith(".*") else there + p for p in patterns)
+
+        return dataclasses.replace(
+            self,
+            modules=tuple((there + p, f"{here}/{path}") for p, path in self.modules),
+            drop=deeper(self.drop),
+            kinds=tuple((deeper((p,))[0], kind) for p, kind in self.kinds),
+        )

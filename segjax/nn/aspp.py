@@ -2,7 +2,7 @@
 
 Source: Chen et al., Rethinking Atrous Convolution for Semantic Image Segmentation,
   2017, arXiv 1706.05587, section 3.3 and figure 5; separable form: Chen et al.,
-  Encoder-Decoder with Atrous Separable Convolution, 2018, arXiv 1802.02611, section 3.1.
+  Encoder-Decoder with Atrous Separable Convolution, 2018, arXiv 1802.02611, 3.1.
 Differs: dropout behind the projection, as in torchvision; the separable form has a
   norm and an activation only behind its 1x1 half.
 """
