@@ -59,11 +59,15 @@ class Names:
         """
 
         def deeper(patterns: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(p if p.startswith(".*") else there + p for p in patterns)
+            return tuple(
+                p if p.startswith(".*") else f"{there}(?:{p})" for p in patterns
+            )
 
         return dataclasses.replace(
             self,
-            modules=tuple((there + p, f"{here}/{path}") for p, path in self.modules),
+            modules=tuple(
+                (f"{there}(?:{p})", f"{here}/{path}") for p, path in self.modules
+            ),
             drop=deeper(self.drop),
             kinds=tuple((deeper((p,))[0], kind) for p, kind in self.kinds),
         )
