@@ -5,23 +5,30 @@ Its parameters stand in a model under `backbone/`.
 """
 
 from segjax.core.tables import Table
-from segjax.models.backbones import resnet
+from segjax.models.backbones import mit, resnet, vgg
 from segjax.models.backbones.backbone import Backbone
 
 BACKBONES = Table(
     "backbone",
     {
+        "mit_b0": mit.MiTB0,
+        "mit_b1": mit.MiTB1,
+        "mit_b2": mit.MiTB2,
         "resnet18": resnet.ResNet18,
         "resnet34": resnet.ResNet34,
         "resnet50": resnet.ResNet50,
         "resnet101": resnet.ResNet101,
         "resnet152": resnet.ResNet152,
+        "vgg11": vgg.VGG11,
+        "vgg11_bn": vgg.VGG11Normed,
+        "vgg16": vgg.VGG16,
+        "vgg16_bn": vgg.VGG16Normed,
     },
     given=("output_stride", "width", "norm", "dtype", "name", "parent"),
 )
 
 
-def make(name: str, **options) -> Backbone:
+def make(name: str, /, **options) -> Backbone:
     """The backbone `name`; inside a model, give it `name="backbone"` in `options`.
 
     Raises:
