@@ -25,6 +25,7 @@ class SeparableConvNorm(nn.Module):
       rate: of the depthwise convolution.
       norm: `batch`, `group`, `layer` or `none`.
       activation: applied last; None for none.
+      use_bias: whether the 1x1 has a bias; None: only where no norm follows.
       epsilon: of the norm.
       momentum: of the norm's running averages.
       dtype: dtype of the computation.
@@ -36,6 +37,7 @@ class SeparableConvNorm(nn.Module):
     rate: int = 1
     norm: NormName = "batch"
     activation: Callable | None = nn.relu
+    use_bias: bool | None = None
     epsilon: float = 1e-5
     momentum: float = 0.9
     dtype: Any = jnp.float32
@@ -60,6 +62,7 @@ class SeparableConvNorm(nn.Module):
             1,
             norm=self.norm,
             activation=self.activation,
+            use_bias=self.use_bias,
             epsilon=self.epsilon,
             momentum=self.momentum,
             dtype=self.dtype,
