@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -15,7 +16,7 @@ from segjax.core.rng import stream
 from segjax.core.state import TrainState
 from segjax.metrics import confusion
 from segjax.models.segmenter import Segmenter
-from segjax.optim import ema
+from segjax.optim import ema, frozen
 from segjax.predict.decide import decide
 
 StepFn = Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]
@@ -32,12 +33,16 @@ def make_step(
     seed: int,
     ema_decay: float = 0.0,
     aux_weight: float = 0.0,
+    freeze: tuple[str, ...] = (),
 ) -> StepFn:
     """The function `(state, batch) -> (state, scalars)`.
 
     The loss of each auxiliary head that the model sows into `aux` is added with
     `aux_weight`. A model that loses a margin is trained on what it still covers, and
     one that answers every frame of a clip on the last one, whose label is known.
+
+    Batch norms that `freeze` finds run with their running averages, which stay as they
+    are; the frozen parameters get no gradient (see `optim.frozen`).
 
     A non-finite loss or gradient leaves everything but the counters as it was: the
     update is skipped on the device, in the same compiled step.
@@ -48,13 +53,15 @@ def make_step(
     """
 
     def forward(params: Any, state: TrainState, batch: dict[str, Array]):
-        logits, changed = model.apply(
-            {"params": params, "batch_stats": state.batch_stats},
-            normalize(batch[IMAGE]),
-            train=True,
-            rngs={"dropout": stream(seed, "dropout", state.step)},
-            mutable=["batch_stats", "aux"],
-        )
+        params = frozen.stop(params, freeze)
+        with nn.intercept_methods(frozen.interceptor(freeze)):
+            logits, changed = model.apply(
+                {"params": params, "batch_stats": state.batch_stats},
+                normalize(batch[IMAGE]),
+                train=True,
+                rngs={"dropout": stream(seed, "dropout", state.step)},
+                mutable=["batch_stats", "aux"],
+            )
         logits, label = last_frame(logits), covered(batch[LABEL], model.margin)
         total, terms = loss(logits, label)
         if heads := jax.tree.leaves(changed.get("aux", {})):
