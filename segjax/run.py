@@ -117,6 +117,7 @@ class _Run:
             seed=self.config.seed,
             ema_decay=options.ema_decay,
             aux_weight=options.aux_weight,
+            freeze=self.config.optim.get("freeze", ()),
         )
         folder = self.workdir / "checkpoints"
         with checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints:

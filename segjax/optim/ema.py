@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
@@ -10,12 +11,16 @@ from jaxtyping import Array, Float, Int
 def update(average: Any, new: Any, decay: float, step: Int[Array, ""] | int) -> Any:
     """`d average + (1 - d) new`, leaf by leaf, with `d = at(decay, step)`.
 
+    The average of a number that does not change, as of a frozen one, is that number,
+    without rounding.
+
     Args:
       average, new: trees of float arrays of one structure.
       decay: in `[0, 1)`.
       step: steps taken before this one.
     """
-    return optax.incremental_update(new, average, 1 - at(decay, step))
+    moved = optax.incremental_update(new, average, 1 - at(decay, step))
+    return jax.tree.map(lambda a, n, m: jnp.where(a == n, a, m), average, new, moved)
 
 
 def at(decay: float, step: Int[Array, ""] | int) -> Float[Array, ""]:

@@ -26,3 +26,11 @@ def test_update_by_hand():
 def test_without_decay_it_is_the_new():
     old, new = {"w": jnp.ones(3)}, {"w": jnp.asarray([5.0, -1.0, 0.1])}
     np.testing.assert_array_equal(ema.update(old, new, 0.0, 7)["w"], new["w"])
+
+
+def test_the_average_of_what_stays_is_exactly_that():
+    same = jnp.linspace(-3, 7, 1000)
+    average = same
+    for step in range(0, 400, 80):
+        average = ema.update(average, same, 0.99, step)
+    np.testing.assert_array_equal(average, same)
