@@ -7,12 +7,14 @@ collection `aux`, which only the train step asks for.
 """
 
 from segjax.core.tables import Table
+from segjax.models.segnet import SegNet
 from segjax.models.unet import UNet
 from segjax.models.valid_unet import ValidUNet
 
 MODELS = Table(
     "model",
     {
+        "segnet": SegNet,
         "unet": UNet,
         "valid_unet": ValidUNet,
     },
