@@ -7,9 +7,12 @@ collection `aux`, which only the train step asks for.
 """
 
 from segjax.core.tables import Table
+from segjax.models.deeplab_v3 import DeepLabV3
+from segjax.models.deeplab_v3plus import DeepLabV3Plus
 from segjax.models.segnet import SegNet
 from segjax.models.unet import UNet
 from segjax.models.valid_unet import ValidUNet
+from segjax.models.xception_unet import XceptionUNet
 
 MODELS = Table(
     "model",
@@ -17,6 +20,7 @@ MODELS = Table(
         "segnet": SegNet,
         "unet": UNet,
         "valid_unet": ValidUNet,
+        "xception_unet": XceptionUNet,
     },
     given=("num_outputs",),
 )
