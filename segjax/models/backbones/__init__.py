@@ -5,7 +5,7 @@ Its parameters stand in a model under `backbone/`.
 """
 
 from segjax.core.tables import Table
-from segjax.models.backbones import mit, resnet, vgg
+from segjax.models.backbones import mit, mobilenet_v2, resnet, vgg
 from segjax.models.backbones.backbone import Backbone
 
 BACKBONES = Table(
@@ -14,6 +14,7 @@ BACKBONES = Table(
         "mit_b0": mit.MiTB0,
         "mit_b1": mit.MiTB1,
         "mit_b2": mit.MiTB2,
+        "mobilenet_v2": mobilenet_v2.MobileNetV2,
         "resnet18": resnet.ResNet18,
         "resnet34": resnet.ResNet34,
         "resnet50": resnet.ResNet50,

@@ -40,17 +40,15 @@ TORCHVISION = Names(
 TIMM = Names(
     project="timm",
     modules=(
-        (r"conv1\.0", r"stem/conv1/conv"),
-        (r"conv1\.1", r"stem/conv1/norm"),
-        (r"conv1\.3", r"stem/conv2/conv"),
-        (r"conv1\.4", r"stem/conv2/norm"),
-        (r"conv1\.6", r"stem/conv3/conv"),
-        (r"bn1", r"stem/conv3/norm"),
-        *TORCHVISION.modules[2:],
+        (r"conv1\.0", r"stem0/conv"),
+        (r"conv1\.1", r"stem0/norm"),
+        (r"conv1\.3", r"stem1/conv"),
+        (r"conv1\.4", r"stem1/norm"),
+        (r"conv1\.6", r"stem/conv"),
+        *TORCHVISION.modules,
     ),
     drop=TORCHVISION.drop,
 )
-"""Of the deep stem, as in `resnet50c`; the plain ones are named as in torchvision."""
 
 
 def _transformers(convolutions: int) -> Names:
@@ -97,7 +95,8 @@ class ResNet(Backbone):
       blocks: blocks of the four stages.
       bottleneck: blocks 1x1, 3x3, 1x1 with four times as many channels at their end;
         otherwise two 3x3.
-      stem: `7x7`, one convolution, or `deep`, three 3x3 of 32, 32 and 64 channels.
+      stem: `7x7`, one convolution, or `deep`, three 3x3 of 32, 32 and 64 channels:
+        `stem0`, `stem1`, `stem`.
       multi_grid: factors of the rates of the last stage's blocks, one a block; None
         is all 1.
     """
@@ -128,7 +127,10 @@ class ResNet(Backbone):
         style = dict(norm=self.norm, dtype=self.dtype)
         channels = self.channels(64)
         if self.stem == "deep":
-            x = DeepStem(channels, **style, name="stem")(x, train)
+            half = max(1, channels // 2)
+            x = ConvNorm(half, 3, stride=2, **style, name="stem0")(x, train)
+            x = ConvNorm(half, 3, **style, name="stem1")(x, train)
+            x = ConvNorm(channels, 3, **style, name="stem")(x, train)
         else:
             x = ConvNorm(channels, 7, stride=2, **style, name="stem")(x, train)
         features = {2: x}
@@ -181,24 +183,6 @@ class ResNet152(ResNet):
     """ResNet-152: 58,143,808 parameters."""
 
     blocks: tuple[int, int, int, int] = (3, 8, 36, 3)
-
-
-class DeepStem(nn.Module):
-    """Three convolutions 3x3, the first with stride 2, in place of one 7x7."""
-
-    features: int
-    norm: NormName
-    dtype: Any
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "B H W C"], train: bool
-    ) -> Float[Array, "B h w F"]:
-        half = max(1, self.features // 2)
-        style = dict(norm=self.norm, dtype=self.dtype)
-        x = ConvNorm(half, 3, stride=2, **style, name="conv1")(x, train)
-        x = ConvNorm(half, 3, **style, name="conv2")(x, train)
-        return ConvNorm(self.features, 3, **style, name="conv3")(x, train)
 
 
 class Stage(nn.Module):

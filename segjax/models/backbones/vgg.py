@@ -4,9 +4,9 @@ Source: Simonyan & Zisserman, Very Deep Convolutional Networks, 2014, arXiv 1409
   table 1, configurations A (VGG-11) and D (VGG-16). Atrous: Chen et al., DeepLab, 2014,
   arXiv 1412.7062, section 3.1.
 Differs: no fully connected layers. Dilated, a pooling keeps its 2x2 window, spread by
-  the rate, where DeepLab-LargeFOV widens it to 3x3: only so do the features, subsampled,
-  equal those of the undilated network. `vgg11_bn` and `vgg16_bn` have a norm behind
-  every convolution, as torchvision has them.
+  the rate, where DeepLab-LargeFOV widens it to 3x3: only so do the features, taken at
+  every stride-th pixel, equal those of the undilated network. `vgg11_bn` and `vgg16_bn`
+  have a norm behind every convolution, as torchvision has them.
 """
 
 from typing import Any
