@@ -5,8 +5,9 @@ An example (one image, numpy) and a batch (stacked along `B`) are plain dicts:
 =========  ==========================  =======================================
 key        shape and dtype             meaning
 =========  ==========================  =======================================
-`image`    `(H, W, 3)` uint8           RGB
-`label`    `(H, W)` uint8              class ids `0 .. K-1`, or `IGNORE`
+`image`    `(H, W, 3)` uint8           RGB; `(T, H, W, 3)` for a clip
+`label`    `(H, W)` uint8              class ids `0 .. K-1`, or `IGNORE`;
+                                       of a clip, the label of its last frame
 `index`    `()` int64 (int32 in jax)   position of the example in its source
 =========  ==========================  =======================================
 """

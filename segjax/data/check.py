@@ -143,7 +143,7 @@ def _look(source, i, images):
             size, orientation = decode.read_size(path, source.where(path))
             label = source.label(i)
             if images:
-                size = source[i][IMAGE].shape[:2]
+                size = source[i][IMAGE].shape[-3:-1]
     except UserError as error:
         return error.problems, None, None, 1
     if size != label.shape:

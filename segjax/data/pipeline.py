@@ -56,7 +56,8 @@ def train_batches(
 
     Returns:
       An iterator with `close()` over `{image: (b, H, W, 3) uint8, label: (b, H, W)
-      uint8, index: (b,) int64}` where `b = batch_size / process_count`.
+      uint8, index: (b,) int64}` where `b = batch_size / process_count`; the images of
+      clips are `(b, T, H, W, 3)`.
 
     Raises:
       UserError: on a bad argument, at once; later on an example, naming it and the op.
@@ -195,7 +196,8 @@ def _explained(error: Exception, source: Source, i: int, op: str) -> SegjaxError
 
 
 def _stack(batch: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
-    sizes = sorted({e[k].shape[:2] for e in batch for k in (IMAGE, LABEL)})
+    shapes = [(e[IMAGE].shape[-3:-1], e[LABEL].shape) for e in batch]
+    sizes = sorted({size for pair in shapes for size in pair})
     if len(sizes) > 1:
         shown = ", ".join(f"{h}x{w}" for h, w in sizes[:4])
         raise UserError(

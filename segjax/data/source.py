@@ -29,7 +29,7 @@ class Source(Protocol):
         ...
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        """Example `i`: image `(H, W, 3)` uint8 RGB, label `(H, W)` uint8, index `i`."""
+        """Example `i`; see `core.keys` for its keys, shapes and dtypes."""
         ...
 
     def name(self, i: int) -> str:
@@ -106,14 +106,51 @@ class PairedFiles:
         digest = hashlib.sha256()
         digest.update(repr((self.info.class_names, self.rule)).encode())
         digest.update(repr((self.split, self.mask_orientation)).encode())
-        paths = sorted({path for _, *both in self.pairs for path in both})
+        paths = sorted(self.files())
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             for path, content in zip(paths, pool.map(content_hash, paths), strict=True):
                 digest.update(f"{self.where(path)}\0{content}\n".encode())
         return digest.hexdigest()
 
+    def files(self) -> set[str]:
+        """Every file that the examples are made from."""
+        return {path for _, *both in self.pairs for path in both}
+
     def __repr__(self) -> str:
         return f"{self.info.name} {self.split}: {len(self)} examples"
+
+
+@dataclasses.dataclass(frozen=True)
+class ClippedFiles(PairedFiles):
+    """Clips: each image with the frames before it; the label is the image's.
+
+    Attributes:
+      earlier: for each example the paths of the frames before it, the oldest first.
+    """
+
+    earlier: tuple[tuple[str, ...], ...] = ()
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        """Example `i`, with an image `(T, H, W, 3)`.
+
+        Raises:
+          UserError: as for a pair, or a frame has another size than the last one.
+        """
+        example = super().__getitem__(i)
+        frames = [decode.read_image(p, self.where(p)) for p in self.earlier[i]]
+        last = example[IMAGE]
+        for path, frame in zip(self.earlier[i], frames, strict=True):
+            if frame.shape != last.shape:
+                raise UserError(
+                    f"{self.where(path)}: frame is {frame.shape[0]}x{frame.shape[1]} "
+                    f"and the last of its clip {last.shape[0]}x{last.shape[1]} "
+                    "(height x width); they must be equal. Correct it."
+                )
+        return {**example, IMAGE: np.stack([*frames, last])}
+
+    def files(self) -> set[str]:
+        """Every file that the examples are made from."""
+        return super().files().union(*self.earlier)
 
 
 def size_mismatch(

@@ -104,4 +104,5 @@ def draw(
 
 def _row(source: Source, i: int, ids, miou) -> panel.Row:
     example = source[i]
-    return panel.Row(source.name(i), example[IMAGE], example[LABEL], ids[i], miou[i])
+    image = panel.still(example[IMAGE])
+    return panel.Row(source.name(i), image, example[LABEL], ids[i], miou[i])

@@ -18,3 +18,8 @@ def decide(
         cut = jnp.log(threshold) - jnp.log1p(-threshold)
         return (logits[..., 0] > cut).astype(jnp.uint8)
     return jnp.argmax(logits, axis=-1).astype(jnp.uint8)
+
+
+def last_frame(logits: Float[Array, "B *T H W K"]) -> Float[Array, "B H W K"]:
+    """The logits of an image as they are, and of a clip those of its last frame."""
+    return logits[:, -1] if logits.ndim == 5 else logits

@@ -1,9 +1,10 @@
 """Predict whole images of any size, a batch at a time.
 
-Each image goes through the evaluation ops on the host, is padded by mirroring to sides
-that the model takes, and runs in a batch with images of the same padded size. The
-logits come back to the image's own size before the class is decided. Nothing that
-happens to one image depends on its neighbours in the batch.
+Each image or clip goes through the evaluation ops on the host, is padded by mirroring
+to sides that the model takes, and runs in a batch with images of the same padded size;
+where a model loses a margin, the mirror covers that too. The logits come back to the
+image's own size before the class is decided; those of a clip are of its last frame.
+Nothing that happens to one image depends on its neighbours in the batch.
 """
 
 import dataclasses
@@ -11,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,8 +20,9 @@ from jaxtyping import Array, UInt8
 from segjax import parallel
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.metrics import confusion
+from segjax.models.segmenter import Segmenter
 from segjax.nn.resample import interpolation_matrix, resize_bilinear
-from segjax.predict.decide import decide
+from segjax.predict.decide import decide, last_frame
 
 WAITING = 4
 """Batches of examples that may wait for others of their size."""
@@ -49,7 +50,7 @@ PredictFn = Callable[[Any, Iterable[dict[str, np.ndarray]]], Iterator[Prediction
 
 
 def make_predict(
-    model: nn.Module,
+    model: Segmenter,
     *,
     normalize: Callable[[Array], Array],
     task: str,
@@ -70,7 +71,7 @@ def make_predict(
     batch_size = -(-batch_size // mesh.size) * mesh.size
 
     def forward(variables, images, labels, rows, columns):
-        logits = model.apply(variables, normalize(images), train=False)
+        logits = last_frame(model.apply(variables, normalize(images), train=False))
         if rows is not None:
             logits = resize_bilinear(logits, rows, columns)
         ids = decide(logits, task, threshold)
@@ -86,7 +87,7 @@ def make_predict(
 
     def predict(variables, examples):
         variables = parallel.localize(variables, mesh)
-        for batch in _batches(examples, model.stride, batch_size):
+        for batch in _batches(examples, model, batch_size):
             keys = (IMAGE, LABEL, "rows", "columns")
             # With several processes a jitted function takes no numpy arrays.
             inputs = jax.device_put([batch.get(key) for key in keys], split)
@@ -109,7 +110,7 @@ def prepare(
     return {**example, **image}
 
 
-def _batches(examples, stride: int, batch_size: int) -> Iterator[dict[str, Any]]:
+def _batches(examples, model: Segmenter, batch_size: int) -> Iterator[dict[str, Any]]:
     """Group examples by padded size; the groups left over at the end come last.
 
     Where sizes are many, the oldest group goes before it is full: so much may wait in
@@ -117,7 +118,7 @@ def _batches(examples, stride: int, batch_size: int) -> Iterator[dict[str, Any]]
     """
     groups, waiting = defaultdict(list), 0
     for example in examples:
-        shape, fitted = _fit(example, stride)
+        shape, fitted = _fit(example, model)
         groups[shape].append(fitted)
         waiting += 1
         if len(groups[shape]) < batch_size:
@@ -130,20 +131,21 @@ def _batches(examples, stride: int, batch_size: int) -> Iterator[dict[str, Any]]
         yield _stack(group, batch_size)
 
 
-def _fit(example: dict[str, np.ndarray], stride: int) -> tuple[tuple, dict]:
+def _fit(example: dict[str, np.ndarray], model: Segmenter) -> tuple[tuple, dict]:
     """Pad image and label to the model's sides; add resizing matrices if needed."""
     image, label = example[IMAGE], example[LABEL]
-    h, w = image.shape[:2]
+    h, w = image.shape[-3:-1]
     H, W = label.shape
-    image = _mirror(image, _up(h, stride), _up(w, stride))
+    image = _mirror(image, model)
+    covered = [n - 2 * model.margin for n in image.shape[-3:-1]]
     fitted = {IMAGE: image, INDEX: example[INDEX], "size": (H, W)}
     if (h, w) == (H, W):
-        fitted[LABEL] = _blank(label, *image.shape[:2])
+        fitted[LABEL] = _blank(label, *covered)
     else:
-        padded = _up(H, stride), _up(W, stride)
+        padded = [model.input_side(n) - 2 * model.margin for n in (H, W)]
         fitted[LABEL] = _blank(label, *padded)
-        fitted["rows"] = interpolation_matrix(h, H, image.shape[0], padded[0])
-        fitted["columns"] = interpolation_matrix(w, W, image.shape[1], padded[1])
+        fitted["rows"] = interpolation_matrix(h, H, covered[0], padded[0])
+        fitted["columns"] = interpolation_matrix(w, W, covered[1], padded[1])
     return (image.shape, fitted[LABEL].shape), fitted
 
 
@@ -160,13 +162,13 @@ def _stack(group: list[dict], batch_size: int) -> dict[str, Any]:
     return {**batch, "sizes": sizes}
 
 
-def _up(n: int, multiple: int) -> int:
-    return -(-n // multiple) * multiple
-
-
-def _mirror(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    h, w = image.shape[:2]
-    return np.pad(image, ((0, height - h), (0, width - w), (0, 0)), mode="symmetric")
+def _mirror(image: np.ndarray, model: Segmenter) -> np.ndarray:
+    """The image with its mirror about it: the margin before, what fits behind."""
+    before = model.margin
+    behind = (model.input_side(n) - n - before for n in image.shape[-3:-1])
+    sides = [(before, n) for n in behind]
+    frames = [(0, 0)] * (image.ndim - 3)
+    return np.pad(image, (*frames, *sides, (0, 0)), mode="symmetric")
 
 
 def _blank(label: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -51,6 +51,11 @@ class Row(NamedTuple):
     miou: float
 
 
+def still(image: np.ndarray) -> np.ndarray:
+    """The image, or the last frame of a clip: `(H, W, 3)`."""
+    return image[-1] if image.ndim == 4 else image
+
+
 def panel(rows: Sequence[Row], info: DatasetInfo, path: str | Path) -> None:
     """One row an example: image, truth, prediction, errors; below, a legend.
 
@@ -112,7 +117,7 @@ def sheet(
 
     Args:
       examples: dicts with `image` `(H, W, 3)` uint8, `label` `(H, W)`, `index`, as
-        the pipeline yields them, one example each.
+        the pipeline yields them, one example each; a clip shows its last frame.
       info: the class table.
       path: the PNG file.
       columns: pictures side by side.
@@ -126,7 +131,7 @@ def sheet(
     columns = min(columns, len(examples))
     cell = (WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) // columns
     photos = few_colours(
-        [_photo(overlay(e[IMAGE], e[LABEL], info), cell) for e in examples]
+        [_photo(overlay(still(e[IMAGE]), e[LABEL], info), cell) for e in examples]
     )
     key = legend(
         class_entries([e[LABEL] for e in examples], info), WIDTH - 2 * _MARGIN, _TEXT

@@ -17,7 +17,7 @@ from segjax.core.state import TrainState
 from segjax.metrics import confusion
 from segjax.models.segmenter import Segmenter
 from segjax.optim import ema, frozen
-from segjax.predict.decide import decide
+from segjax.predict.decide import decide, last_frame
 
 StepFn = Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]
 
@@ -116,11 +116,6 @@ def make_step(
 def covered(label: Array, margin: int) -> Array:
     """The part of `(B, H, W)` that is left when each border loses `margin`."""
     return label[:, margin : label.shape[1] - margin, margin : label.shape[2] - margin]
-
-
-def last_frame(logits: Array) -> Array:
-    """`(B, H, W, K)` of an image, or of the last frame of `(B, T, H, W, K)`."""
-    return logits[:, -1] if logits.ndim == 5 else logits
 
 
 def compile_step(step: StepFn, mesh: Mesh) -> StepFn:

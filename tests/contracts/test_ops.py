@@ -265,3 +265,29 @@ def test_bad_arguments_are_named(text, message):
     with pytest.raises(UserError, match="ops: ") as error:
         opstring.parse(text, ops.OPS)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "text"), HOST)
+def test_a_clip_moves_as_one(name, text):
+    """Three equal frames stay equal and become what the single image becomes."""
+    op, one = parsed(text), example()
+    clip = {**one, IMAGE: np.stack([one[IMAGE]] * 3)}
+    still, moved = apply(op, one, 4), apply(op, clip, 4)
+    assert moved[IMAGE].shape == (3, *still[IMAGE].shape)
+    for frame in moved[IMAGE]:
+        np.testing.assert_array_equal(frame, still[IMAGE])
+    np.testing.assert_array_equal(moved[LABEL], still[LABEL])
+
+
+@pytest.mark.parametrize(("name", "text"), HOST)
+def test_frames_that_differ_move_alike(name, text):
+    """A geometric op draws once: each frame goes where it would go alone."""
+    op = parsed(text)
+    if name == "color_jitter":
+        return  # its frames share a mean
+    one, two = example(1), example(2)
+    clip = {**two, IMAGE: np.stack([one[IMAGE], two[IMAGE]])}
+    moved = apply(op, clip, 4)[IMAGE]
+    alone = apply(op, {**two, IMAGE: one[IMAGE]}, 4)[IMAGE]
+    np.testing.assert_array_equal(moved[0], alone)
+    np.testing.assert_array_equal(moved[1], apply(op, two, 4)[IMAGE])

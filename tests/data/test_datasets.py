@@ -136,6 +136,42 @@ def test_cityscapes_test_cannot_be_scored(tmp_path):
         cityscapes.make("test", str(tmp_path))
 
 
+def sequence_tree(root, before: int = 4) -> None:
+    """One snippet whose labelled frame is number 42, as in the long sequences."""
+    folder = root / "leftImg8bit_sequence" / "val" / "hamburg"
+    for number in range(42 - before, 45):
+        write(folder / f"hamburg_000000_{number:06}_leftImg8bit.png", image(number))
+    write(
+        root / "gtFine/val/hamburg/hamburg_000000_000042_gtFine_labelIds.png",
+        mask(0, (0, 7, 33)),
+    )
+
+
+@pytest.mark.parametrize(("frames", "every"), [(2, 1), (3, 2), (5, 1)])
+def test_cityscapes_clips_end_at_the_labelled_frame(tmp_path, frames, every):
+    sequence_tree(tmp_path)
+    source = cityscapes.make("val", str(tmp_path), frames=frames, every=every)
+    example = source[0]
+    numbers = range(42 - (frames - 1) * every, 43, every)
+    np.testing.assert_array_equal(example["image"], [image(n) for n in numbers])
+    assert example["label"].shape == example["image"].shape[1:3]
+    assert check.run(source, images=True).class_images[0] == 1
+    other = cityscapes.make("val", str(tmp_path), frames=frames - 1 or 1, every=every)
+    assert len(source.files()) == frames + 1
+    if frames > 2:
+        assert other.fingerprint() != source.fingerprint()
+
+
+def test_frames_that_are_missing_are_listed(tmp_path):
+    sequence_tree(tmp_path)
+    with pytest.raises(UserError) as error:
+        cityscapes.make("val", str(tmp_path), frames=8)
+    assert len(error.value.problems) == 4  # the headline, and frames 35 to 37
+    assert "hamburg_000000_000035_leftImg8bit.png: is missing" in str(error.value)
+    with pytest.raises(UserError, match=r"19 frames before the labelled one"):
+        cityscapes.make("val", str(tmp_path), frames=21)
+
+
 def test_fingerprint_is_of_the_content(tmp_path):
     for folder in ("one", "two"):
         camvid_tree(tmp_path / folder)
@@ -188,6 +224,17 @@ def test_real_cityscapes():
     check.run(datasets.make("cityscapes", "train", root=real("cityscapes")))
     with pytest.raises(UserError, match="15 files do not pair"):
         datasets.make("cityscapes", "val", root=real("cityscapes_labels_only"))
+
+
+def test_real_cityscapes_clips():
+    root = real("cityscapes_sequence")
+    clips = datasets.make("cityscapes", "train", root=root, frames=3)
+    assert len(clips) == 3
+    assert clips[0]["image"].shape == (3, 1024, 2048, 3)
+    still, moving = clips[0]["image"][-1], clips[0]["image"][0]
+    assert (still != moving).mean() > 0.1
+    with pytest.raises(UserError, match=r"aachen_000001_000016_leftImg8bit"):
+        datasets.make("cityscapes", "train", root=root, frames=4)
 
 
 def test_real_floods():

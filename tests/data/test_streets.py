@@ -214,6 +214,18 @@ def test_a_still_is_the_first_frame_of_its_clip(scenes):
     np.testing.assert_array_equal(labels[0], scenes[1][2])
 
 
+def test_clips_as_examples_end_with_their_label():
+    source = streets.make("train", size=(40, 56), num_train=2, frames=3)
+    example = source[1]
+    images, labels = streets.clip(0, 1, 3, (40, 56))
+    np.testing.assert_array_equal(example["image"], images)
+    np.testing.assert_array_equal(example["label"], labels[-1])
+    still = streets.make("train", size=(40, 56), num_train=2)
+    assert still.fingerprint() != source.fingerprint()
+    with pytest.raises(UserError, match="frames=0"):
+        streets.make("train", frames=0)
+
+
 @pytest.mark.parametrize("scene", [0, 7])
 def test_a_clip_moves_smoothly(scene):
     images, labels = streets.clip(0, scene, 5, SIZE)

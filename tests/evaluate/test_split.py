@@ -13,6 +13,7 @@ from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.data import ops
 from segjax.evaluate import files, split
+from segjax.models.segmenter import Segmenter
 from segjax.predict.whole import Prediction, make_predict
 
 K = 3
@@ -47,7 +48,7 @@ class Toy:
         return "0" * 64
 
 
-class Colour(nn.Module):
+class Colour(Segmenter):
     """The logits are the colours of the pixels."""
 
     stride = 4

@@ -8,6 +8,7 @@ from PIL import Image
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
+from segjax.models.segmenter import Segmenter
 from segjax.predict import files, whole
 
 
@@ -112,7 +113,7 @@ def test_few_examples_wait_when_all_sizes_differ():
             yield {IMAGE: np.zeros((*size, 3), np.uint8), LABEL: label, INDEX: i}
 
     taken = []
-    for batch in whole._batches(stream(), 4, batch_size=2):
+    for batch in whole._batches(stream(), Segmenter(), batch_size=2):
         taken += batch[INDEX][: len(batch["sizes"])].tolist()
         assert begun - len(taken) < whole.WAITING * 2
     assert taken == list(range(40))

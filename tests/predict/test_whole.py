@@ -8,6 +8,7 @@ import pytest
 
 from segjax import losses, parallel
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
+from segjax.models.segmenter import Segmenter
 from segjax.predict.whole import make_predict
 
 K = 3
@@ -15,7 +16,7 @@ SIZES = [(7, 9), (8, 12), (2, 3), (5, 11), (8, 9), (1, 1), (7, 12), (3, 4), (8, 
 """Two padded sizes under a stride of 4; sides that divide by nothing; below it."""
 
 
-class Net(nn.Module):
+class Net(Segmenter):
     """Takes sides that divide by 4; every output pixel sees its surroundings."""
 
     stride = 4
@@ -105,7 +106,7 @@ def test_the_loss_is_of_each_image_alone(monkeypatch, variables, examples):
         assert found[int(example[INDEX])].loss == pytest.approx(expected, rel=1e-5)
 
 
-class Colour(nn.Module):
+class Colour(Segmenter):
     """Logits are the colours of the pixels."""
 
     stride = 4
@@ -131,3 +132,71 @@ def test_logits_come_back_to_the_place_of_their_pixels(edge, factor):
     (found,) = predict({}, [example])
     assert np.array_equal(found.ids, label)
     assert found.counts.sum() == label.size
+
+
+class Unpadded(Segmenter):
+    """Loses 5 pixels at each border and takes sides of 4 n + 2: the mean of 11x11."""
+
+    margin = 5
+
+    def input_side(self, side: int) -> int:
+        return -(-(side + 8) // 4) * 4 + 2
+
+    def __call__(self, x, train: bool = False):
+        assert x.shape[1] % 4 == x.shape[2] % 4 == 2
+        mean = nn.avg_pool(x[..., :1], (11, 11)) - 0.5
+        return jnp.concatenate([mean, -mean], -1)
+
+
+def test_a_lost_margin_is_made_of_the_mirrored_image():
+    rng = np.random.default_rng(0)
+    examples = []
+    for i, (h, w) in enumerate([(7, 9), (24, 20), (3, 30)]):
+        image = np.repeat(rng.integers(0, 256, (h, w, 1)), 3, -1).astype(np.uint8)
+        label = np.full((h, w), IGNORE, np.uint8)
+        examples.append({IMAGE: image, LABEL: label, INDEX: np.int64(i)})
+    predict = make_predict(
+        Unpadded(),
+        normalize=lambda x: x / 255.0,
+        task="multiclass",
+        num_classes=2,
+        batch_size=1,
+    )
+    for found in predict({}, examples):
+        image = examples[found.index][IMAGE][..., 0]
+        wide = np.pad(image / 255.0, 5, mode="symmetric")
+        windows = np.lib.stride_tricks.sliding_window_view(wide, (11, 11))
+        mean = windows.mean((2, 3))
+        assert found.ids.shape == image.shape
+        sure = abs(mean - 0.5) > 1e-4
+        np.testing.assert_array_equal(found.ids[sure], (mean < 0.5)[sure])
+
+
+class Brightest(Segmenter):
+    """Answers every frame of a clip: class 1 where it is bright."""
+
+    takes_clips = True
+    stride = 4
+
+    def __call__(self, x, train: bool = False):
+        bright = x[..., :1] - 0.5
+        return jnp.concatenate([-bright, bright], -1)
+
+
+@pytest.mark.parametrize("size", [(6, 9), (3, 5)])
+def test_a_clip_is_answered_for_its_last_frame(size):
+    """The label may have another size than the frames, as after an evaluation op."""
+    rng = np.random.default_rng(0)
+    frames = 255 * rng.integers(0, 2, (3, 6, 9, 1)).repeat(3, -1).astype(np.uint8)
+    label = np.full(size, IGNORE, np.uint8)
+    predict = make_predict(
+        Brightest(),
+        normalize=lambda x: x / 255.0,
+        task="multiclass",
+        num_classes=2,
+        batch_size=1,
+    )
+    (found,) = predict({}, [{IMAGE: frames, LABEL: label, INDEX: np.int64(0)}])
+    assert found.ids.shape == size
+    if size == (6, 9):
+        np.testing.assert_array_equal(found.ids, frames[-1, ..., 0] > 0)

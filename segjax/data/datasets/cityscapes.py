@@ -13,7 +13,13 @@ from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE
 from segjax.data.labels import LabelMap
-from segjax.data.source import PairedFiles, bad_split, find_root, missing_files
+from segjax.data.source import (
+    ClippedFiles,
+    PairedFiles,
+    bad_split,
+    find_root,
+    missing_files,
+)
 
 LABELS = (  # name, id in labelIds, train id, colour: the official table
     ("unlabeled", 0, IGNORE, (0, 0, 0)),
@@ -67,6 +73,7 @@ INFO = DatasetInfo(
 )
 
 SPLITS = ("train", "val", "test")
+BEFORE = 19  # frames of a snippet before the labelled one; 10 come after it
 RULES = {
     # License plates have the id -1 and are in no labelIds file.
     "labelIds": LabelMap(
@@ -87,6 +94,8 @@ def make(
     split: str,
     root: str,
     labels: Literal["auto", "labelIds", "labelTrainIds"] = "auto",
+    frames: int = 1,
+    every: int = 1,
 ) -> PairedFiles:
     """One split of Cityscapes with its fine annotations.
 
@@ -96,9 +105,13 @@ def make(
       root: the folder that holds `leftImg8bit/` and `gtFine/`.
       labels: which mask files to read; `"auto"` takes `labelIds` where the split has
         any and `labelTrainIds` otherwise.
+      frames: `T`; above 1 an image is a clip `(T, H, W, 3)` that ends at the labelled
+        frame, the 20th of its snippet of 30, from `leftImg8bit_sequence/`, PNG or JPEG.
+      every: frames of the video between two of the clip; 17 a second.
 
     Raises:
-      UserError: the folder is missing, or images or masks have no partner; names them.
+      UserError: the folder is missing, or images, masks or frames have no partner;
+        names them.
     """
     if split not in SPLITS:
         raise bad_split(INFO, split, SPLITS)
@@ -109,18 +122,39 @@ def make(
             f"server at {INFO.homepage}."
         )
     base = find_root(root, INFO, TREE)
+    if frames < 1 or every < 1 or (frames - 1) * every > BEFORE:
+        raise UserError(
+            f"config.data: frames={frames}, every={every}: a snippet has {BEFORE} "
+            f"frames before the labelled one, so (frames - 1) * every is from 0 to "
+            f"{BEFORE}. Use for example frames=4, every=2."
+        )
     if labels == "auto":
         labels = (
             "labelIds" if _files(base, "gtFine", split, "labelIds") else "labelTrainIds"
         )
-    images = _files(base, "leftImg8bit", split, "")
     masks = _files(base, "gtFine", split, labels)
+    if frames == 1:
+        images = _files(base, "leftImg8bit", split, "")
+    else:
+        sequences = base / "leftImg8bit_sequence" / split
+        images = {name: _frame(sequences, name) for name in masks}
     problems = [
         f"{images[name].relative_to(base)}: has no *_gtFine_{labels}.png"
         for name in sorted(images.keys() - masks.keys())
     ] + [
         f"{masks[name].relative_to(base)}: has no *_leftImg8bit.png"
         for name in sorted(masks.keys() - images.keys())
+    ]
+    clips = {
+        name: [_frame(sequences, name, k * every) for k in reversed(range(1, frames))]
+        for name in images
+        if frames > 1
+    }
+    problems += [
+        f"{frame.relative_to(base)}: is missing"
+        for name, before in clips.items()
+        for frame in (*before, images[name])
+        if not frame.is_file()
     ]
     missing_files(INFO, split, problems)
     if not images:
@@ -129,6 +163,11 @@ def make(
             f"so:\n{TREE}"
         )
     pairs = tuple((n, str(images[n]), str(masks[n])) for n in sorted(images))
+    if frames > 1:
+        earlier = tuple(tuple(map(str, clips[name])) for name in sorted(images))
+        return ClippedFiles(
+            INFO, split, str(base), pairs, RULES[labels], earlier=earlier
+        )
     return PairedFiles(INFO, split, str(base), pairs, RULES[labels])
 
 
@@ -139,3 +178,11 @@ def _files(
     ending = f"_{kind}_{labels}.png" if labels else f"_{kind}.png"
     found = (base / kind / split).glob(f"*/*{ending}")
     return {p.name.removesuffix(ending): p for p in found if p.name[0] != "."}
+
+
+def _frame(sequences: pathlib.Path, name: str, before: int = 0) -> pathlib.Path:
+    """The file of the frame that lies `before` frames of the video before `name`."""
+    city, snippet, number = name.rsplit("_", 2)
+    stem = f"{city}_{snippet}_{int(number) - before:06}_leftImg8bit"
+    jpeg = sequences / city / f"{stem}.jpg"  # a quarter of the size: some keep these
+    return jpeg if jpeg.is_file() else jpeg.with_suffix(".png")

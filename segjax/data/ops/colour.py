@@ -1,4 +1,7 @@
-"""Ops that change colours: the label and the places of pixels stay."""
+"""Ops that change colours: the label and the places of pixels stay.
+
+A clip `(T, H, W, 3)` changes as one picture: all frames alike, about their common mean.
+"""
 
 import dataclasses
 from typing import Any
@@ -39,10 +42,12 @@ class ColorJitter(grain.transforms.RandomMap):
     ) -> dict[str, Any]:
         """Always draws four numbers, so that one strength does not move the others."""
         u = rng.uniform(-1, 1, 4)
-        image = example[IMAGE]
+        # OpenCV knows pictures alone: a clip lies before it as one tall picture
+        image = example[IMAGE].reshape(-1, *example[IMAGE].shape[-2:])
         image = _toned(image, 1 + self.brightness * u[0], 1 + self.contrast * u[1])
         image = _saturated(image, 1 + self.saturation * u[2])
-        return {**example, IMAGE: _turned(image, round(256 * self.hue * u[3]))}
+        image = _turned(image, round(256 * self.hue * u[3]))
+        return {**example, IMAGE: image.reshape(example[IMAGE].shape)}
 
 
 def _toned(image: np.ndarray, brightness: float, contrast: float) -> np.ndarray:

@@ -1,5 +1,8 @@
 """Ops that move pixels; image and label always move together.
 
+A clip `(T, H, W, 3)` moves as a whole: every frame as its label, which is that of the
+last one.
+
 One alignment everywhere: pixel centres lie at half-integers, so the corners of the old
 and the new grid coincide. Images are resampled bilinearly when they grow and by area
 when they shrink. A label takes the old pixel that holds the centre of the new one;
@@ -102,7 +105,7 @@ class Crop(grain.transforms.RandomMap):
         self, example: dict[str, Any], rng: np.random.Generator
     ) -> dict[str, Any]:
         """Any size becomes `(height, width)`."""
-        rows, columns = example[IMAGE].shape[:2]
+        rows, columns = example[IMAGE].shape[-3:-1]
         for attempt in range(self.retries + 1):
             top = _offset(rng, rows - self.height)
             left = _offset(rng, columns - self.width)
@@ -127,7 +130,7 @@ class CenterCrop(grain.transforms.Map):
 
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
         """Any size becomes `(height, width)`; an odd one goes bottom or right."""
-        rows, columns = example[IMAGE].shape[:2]
+        rows, columns = example[IMAGE].shape[-3:-1]
         top, left = (rows - self.height) // 2, (columns - self.width) // 2
         return _cut(example, top, left, self.height, self.width)
 
@@ -144,7 +147,7 @@ class Pad(grain.transforms.Map):
 
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
         """`(H, W)` becomes `(max(H, height), max(W, width))`."""
-        rows, columns = example[IMAGE].shape[:2]
+        rows, columns = example[IMAGE].shape[-3:-1]
         return _cut(example, 0, 0, max(rows, self.height), max(columns, self.width))
 
 
@@ -161,7 +164,7 @@ class PadToMultiple(grain.transforms.Map):
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
         """Each side becomes the next multiple of `n`."""
         rows, columns = (
-            -(-side // self.n) * self.n for side in example[IMAGE].shape[:2]
+            -(-side // self.n) * self.n for side in example[IMAGE].shape[-3:-1]
         )
         return _cut(example, 0, 0, rows, columns)
 
@@ -233,8 +236,11 @@ def _nearest(old: int, new: int) -> np.ndarray:
 
 def _moved(example, move):
     """`example` with `move(array, is_label)` of its image and, if there, its label."""
-    out = dict(example)
-    out[IMAGE] = move(example[IMAGE], False)
+    out, image = dict(example), example[IMAGE]
+    if image.ndim == 4:
+        out[IMAGE] = np.stack([move(frame, False) for frame in image])
+    else:
+        out[IMAGE] = move(image, False)
     if LABEL in example:
         out[LABEL] = move(example[LABEL], True)
     return out
@@ -245,7 +251,7 @@ def _resized(example, height, width):
 
 
 def _rescaled(example, factor):
-    rows, columns = example[IMAGE].shape[:2]
+    rows, columns = example[IMAGE].shape[-3:-1]
     height, width = (max(1, round(factor * side)) for side in (rows, columns))
     return _resized(example, height, width)
 

@@ -49,12 +49,15 @@ class Streets:
       size: `(H, W)` of every image.
       count: number of scenes.
       seed: of all scenes.
+      frames: `T`; above 1 an image is a clip `(T, H, W, 3)` and its label the last
+        frame's.
     """
 
     split: str
     size: tuple[int, int]
     count: int
     seed: int
+    frames: int = 1
 
     @property
     def info(self) -> DatasetInfo:
@@ -65,11 +68,13 @@ class Streets:
         return self.count
 
     def __getitem__(self, index: int) -> dict:
-        """`{"image": (H, W, 3) uint8, "label": (H, W) uint8, "index": int}`."""
+        """The still, or the clip; see `core.keys`."""
         height, width = self.size
-        draw = _kept if height * width <= _KEPT_PIXELS else still
-        image, label = draw(self.seed, self._scene(index), self.size)
-        return {IMAGE: image.copy(), LABEL: label.copy(), INDEX: int(index)}
+        small = self.frames * height * width <= _KEPT_PIXELS
+        draw = _kept if small else clip
+        images, labels = draw(self.seed, self._scene(index), self.frames, self.size)
+        image = images[0] if self.frames == 1 else images
+        return {IMAGE: image.copy(), LABEL: labels[-1].copy(), INDEX: int(index)}
 
     def name(self, index: int) -> str:
         """Name of an example: `train_000012`."""
@@ -83,6 +88,7 @@ class Streets:
     def fingerprint(self) -> str:
         """sha256 of the version of the drawing and of all arguments."""
         what = [INFO.name, VERSION, self.split, list(self.size), self.count, self.seed]
+        what += [self.frames] * (self.frames > 1)
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
     def __repr__(self) -> str:
@@ -102,6 +108,7 @@ def make(
     num_train: int = 256,
     num_val: int = 64,
     seed: int = 0,
+    frames: int = 1,
 ) -> Streets:
     """One split of the streets.
 
@@ -111,6 +118,8 @@ def make(
       num_train: scenes in the train split.
       num_val: scenes in the val split and in the test split.
       seed: another seed is another town.
+      frames: `T`; above 1 examples are clips of `FRAMES_PER_SECOND`, and the label is
+        that of the last frame.
 
     Raises:
       UserError: for a split, size or number that is not allowed.
@@ -131,12 +140,14 @@ def make(
                 f"streets.{name}={number}: is no number of scenes; 1 to 1000000 is "
                 "allowed. Use for example 256."
             )
+    if not 1 <= frames <= 100:
+        problems.append(f"streets.frames={frames}: 1 to 100 is allowed. Use 4.")
     if seed < 0:
         problems.append(f"streets.seed={seed}: is negative; use 0 or more.")
     raise_problems(problems)
     height, width = (int(n) for n in size)
     count = num_train if split == "train" else num_val
-    return Streets(split, (height, width), count, seed)
+    return Streets(split, (height, width), count, seed, frames)
 
 
 def still(
@@ -148,9 +159,6 @@ def still(
     """
     images, labels = clip(seed, scene, 1, size)
     return images[0], labels[0]
-
-
-_kept = functools.lru_cache(maxsize=512)(still)
 
 
 def clip(
@@ -170,3 +178,6 @@ def clip(
     ]
     images, labels = zip(*frames, strict=True)
     return np.stack(images), np.stack(labels)
+
+
+_kept = functools.lru_cache(maxsize=512)(clip)
