@@ -17,6 +17,8 @@ from segjax.models.xception_unet import XceptionUNet
 MODELS = Table(
     "model",
     {
+        "deeplab_v3": DeepLabV3,
+        "deeplab_v3plus": DeepLabV3Plus,
         "segnet": SegNet,
         "unet": UNet,
         "valid_unet": ValidUNet,

@@ -1,6 +1,18 @@
 """Arguments that make each model small enough for a test."""
 
 SMALL = {
+    "deeplab_v3plus": dict(
+        backbone="resnet18",
+        backbone_width=0.125,
+        features=8,
+        low_features=4,
+        rates=(1, 2),
+        separable=True,
+        aux_head=True,
+    ),
+    "deeplab_v3": dict(
+        backbone="resnet18", backbone_width=0.125, features=8, rates=(1, 2)
+    ),
     "segnet": dict(widths=(4, 6, 8), convolutions=(2, 1, 1)),
     "unet": dict(width=4, depth=2),
     "valid_unet": dict(width=4, depth=2),
