@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, UInt8
 
 from segjax.core.errors import raise_problems
 from segjax.core.names import Names
+from segjax.models.backbones.vgg import VGG11, VGG16, VGG11Normed, VGG16Normed
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -30,16 +31,16 @@ class SegNet(Segmenter):
     ==============  ===================  ============
     stage           output               parameters
     ==============  ===================  ============
-    encoder/down0   360 x 480 x 64             38,976
-    encoder/down1   180 x 240 x 128           221,952
-    encoder/down2   90 x 120 x 256          1,476,864
-    encoder/down3   45 x 60 x 512           5,902,848
-    encoder/down4   23 x 30 x 512           7,082,496
-    up4             23 x 30 x 512           7,082,496
-    up3             45 x 60 x 256           5,902,080
-    up2             90 x 120 x 128          1,476,480
-    up1             180 x 240 x 64            221,760
-    up0             360 x 480 x 64             37,056
+    encoder/stage1  360 x 480 x 64             38,976
+    encoder/stage2  180 x 240 x 128           221,952
+    encoder/stage3  90 x 120 x 256          1,476,864
+    encoder/stage4  45 x 60 x 512           5,902,848
+    encoder/stage5  23 x 30 x 512           7,082,496
+    up5             23 x 30 x 512           7,082,496
+    up4             45 x 60 x 256           5,902,080
+    up3             90 x 120 x 128          1,476,480
+    up2             180 x 240 x 64            221,760
+    up1             360 x 480 x 64             37,056
     head            360 x 480 x 11              6,347
     total                                  29,449,355
     ==============  ===================  ============
@@ -85,8 +86,13 @@ class SegNet(Segmenter):
 
     @property
     def foreign(self) -> tuple[Names, ...]:
-        """VGG16's names for the arrays of `encoder`."""
-        return tuple(vgg_names(self.convolutions))
+        """VGG's names for the arrays of `encoder`, if it is VGG-11's or VGG-16's."""
+        return tuple(
+            names.within("encoder")
+            for vgg in (VGG16Normed, VGG16, VGG11Normed, VGG11)
+            if vgg.convolutions == tuple(self.convolutions)
+            for names in vgg.foreign
+        )
 
     @nn.compact
     def __call__(
@@ -102,11 +108,11 @@ class SegNet(Segmenter):
             indices, size = trail[level]
             x = unpool(x, indices, size)
             features = [self.widths[level]] * self.convolutions[level]
-            # The last convolution prepares the next stage's width; in stage 0 it is
+            # The last convolution prepares the next stage's width; in the first it is
             # the classifier.
             features[-1:] = [self.widths[level - 1]] if level else []
             if features:
-                x = Stage(tuple(features), **style, name=f"up{level}")(x, train)
+                x = Stage(tuple(features), **style, name=f"up{level + 1}")(x, train)
         return Conv(self.num_outputs, 3, name="head")(x.astype(jnp.float32))
 
 
@@ -130,7 +136,7 @@ class Encoder(nn.Module):
         for level, (width, n) in enumerate(
             zip(self.widths, self.convolutions, strict=True)
         ):
-            x = Stage((width,) * n, self.norm, self.dtype, name=f"down{level}")(
+            x = Stage((width,) * n, self.norm, self.dtype, name=f"stage{level + 1}")(
                 x, train
             )
             size = x.shape[1:3]
@@ -159,32 +165,3 @@ class Stage(nn.Module):
                 name=f"conv{i + 1}",
             )(x, train)
         return x
-
-
-def vgg_names(convolutions: tuple[int, ...]) -> list[Names]:
-    """Names of VGG in torchvision and timm: numbers in one sequence of layers.
-
-    A convolution is followed by a ReLU, with batch norm by two layers more; a stage
-    ends with a pooling.
-    """
-    found = []
-    for layers in ((("conv", 0), ("norm", 1)), (("conv", 0),)):
-        rules, number = [], 0
-        for level, n in enumerate(convolutions):
-            for i in range(n):
-                rules += [
-                    (rf"features\.{number + after}", f"down{level}/conv{i + 1}/{layer}")
-                    for layer, after in layers
-                ]
-                number += len(layers) + 1
-            number += 1
-        with_norm = "-BN" if len(layers) == 2 else ""
-        found.append(
-            Names(
-                project=f"torchvision or timm, VGG{with_norm}",
-                modules=tuple(rules),
-                drop=(r"(classifier|pre_logits|head)\..*", r".*\.num_batches_tracked"),
-                under="encoder",
-            )
-        )
-    return found

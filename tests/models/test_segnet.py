@@ -83,21 +83,23 @@ def test_odd_sizes_come_back_and_the_decoder_sees_the_indices():
     assert {indices.dtype for indices, _ in trail} == {jnp.dtype("uint8")}
 
 
-@pytest.mark.parametrize(("which", "layers"), [(0, 2), (1, 1)])
-def test_vgg16_has_a_name_for_every_array_of_the_encoder(which, layers):
+@pytest.mark.parametrize(("which", "arrays"), [(0, 26), (1, 13)])
+def test_vgg16_has_a_name_for_every_layer_of_the_encoder(which, arrays):
     names = SegNet(num_outputs=2).foreign[which]
-    poolings = np.cumsum([(layers + 1) * n + 1 for n in (2, 2, 3, 3, 3)]) - 1
+    variables, _ = shapes(SegNet(num_outputs=2), 32, 32, 3)
     found = {names.module(f"features.{i}") for i in range(44)} - {None}
-    # torchvision: the poolings are 4, 9, 16, 23, 30 and 6, 13, 23, 33, 43.
-    assert poolings[-1] == (43 if layers == 2 else 30)
-    assert len(found) == 13 * layers
-    assert all(names.module(f"features.{i}") is None for i in poolings)
-    if layers == 2:
-        assert names.module("features.40") == "encoder/down4/conv3/conv"
-        assert names.module("features.41") == "encoder/down4/conv3/norm"
-    else:
-        assert names.module("features.28") == "encoder/down4/conv3/conv"
-    assert names.drops("classifier.0.weight")
+    layers = {
+        f"encoder/{stage}/{conv}/{layer}"
+        for stage, convs in variables["params"]["encoder"].items()
+        for conv, made in convs.items()
+        for layer in made
+    }
+    assert found <= layers
+    assert len(found) == arrays
+
+
+def test_an_encoder_that_is_no_vgg_has_no_foreign_names():
+    assert SegNet(num_outputs=2, **SLIM).foreign == ()
 
 
 def test_lists_that_do_not_fit_are_refused():
