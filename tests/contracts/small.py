@@ -1,6 +1,7 @@
 """Arguments that make each model small enough for a test."""
 
 SMALL = {
+    "segnet_basic": dict(width=4, depth=2, kernel=3),
     "deeplab_v3plus": dict(
         backbone="resnet18",
         backbone_width=0.125,
@@ -16,5 +17,5 @@ SMALL = {
     "segnet": dict(widths=(4, 6, 8), convolutions=(2, 1, 1)),
     "unet": dict(width=4, depth=2),
     "valid_unet": dict(width=4, depth=2),
-    "xception_unet": dict(width=4, depth=2, skips=True),
+    "xception_unet": dict(width=4, depth=1, skips=True),
 }
