@@ -10,6 +10,7 @@ from segjax.core.tables import Table
 from segjax.models.deeplab_v3 import DeepLabV3
 from segjax.models.deeplab_v3plus import DeepLabV3Plus
 from segjax.models.segnet import SegNet
+from segjax.models.segnet_basic import SegNetBasic
 from segjax.models.unet import UNet
 from segjax.models.valid_unet import ValidUNet
 from segjax.models.xception_unet import XceptionUNet
@@ -17,6 +18,7 @@ from segjax.models.xception_unet import XceptionUNet
 MODELS = Table(
     "model",
     {
+        "segnet_basic": SegNetBasic,
         "deeplab_v3": DeepLabV3,
         "deeplab_v3plus": DeepLabV3Plus,
         "segnet": SegNet,
