@@ -12,7 +12,7 @@ from pairs import image, mask, write
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check, datasets
-from segjax.data.datasets import DATASETS, camvid, cityscapes
+from segjax.data.datasets import DATASETS, camvid, cityscapes, oxford_pet
 from segjax.data.source import PairedFiles, Source
 
 REAL = pathlib.Path(os.environ.get("SEGJAX_DATA", "../shared/data"))
@@ -156,9 +156,9 @@ def test_cityscapes_clips_end_at_the_labelled_frame(tmp_path, frames, every):
     np.testing.assert_array_equal(example["image"], [image(n) for n in numbers])
     assert example["label"].shape == example["image"].shape[1:3]
     assert check.run(source, images=True).class_images[0] == 1
-    other = cityscapes.make("val", str(tmp_path), frames=frames - 1 or 1, every=every)
     assert len(source.files()) == frames + 1
     if frames > 2:
+        other = cityscapes.make("val", str(tmp_path), frames=frames - 1, every=every)
         assert other.fingerprint() != source.fingerprint()
 
 
@@ -170,6 +170,66 @@ def test_frames_that_are_missing_are_listed(tmp_path):
     assert "hamburg_000000_000035_leftImg8bit.png: is missing" in str(error.value)
     with pytest.raises(UserError, match=r"19 frames before the labelled one"):
         cityscapes.make("val", str(tmp_path), frames=21)
+
+
+def pet_tree(root) -> None:
+    """Twelve listed pets of three breeds, and a GIF named .jpg that no list has."""
+    names = [f"{breed}_{n}" for breed in ("Bengal", "pug", "beagle") for n in range(4)]
+    for seed, name in enumerate(names):
+        write(root / f"images/{name}.jpg", image(seed))
+        write(root / f"annotations/trimaps/{name}.png", mask(seed, (1, 2, 3)))
+    write(root / "images/pug_99.jpg", image(99), format="GIF")
+    numbers = {"Bengal": 6, "pug": 26, "beagle": 5}
+    lines = [f"{name} {numbers[name.split('_')[0]]} 1 1" for name in names]
+    for name, listed in (("trainval", lines[:-2]), ("test", lines[-2:])):
+        path = root / f"annotations/{name}.txt"
+        path.write_text("# a comment\n" + "\n".join(listed) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("classes", "border", "meaning"),
+    [
+        ("binary", "ignore", {1: 1, 2: 0, 3: 255}),
+        ("binary", "pet", {1: 1, 2: 0, 3: 1}),
+        ("binary", "background", {1: 1, 2: 0, 3: 0}),
+        ("trimap", "ignore", {1: 1, 2: 0, 3: 2}),
+        ("breed", "ignore", {1: 5, 2: 0, 3: 255}),
+        ("breed", "pet", {1: 5, 2: 0, 3: 5}),
+    ],
+)
+def test_pets_say_what_each_number_means(tmp_path, classes, border, meaning):
+    pet_tree(tmp_path)
+    source = oxford_pet.make("test", str(tmp_path), classes=classes, border=border)
+    assert len(source) == 2 and source.name(0) == "beagle_2"
+    want = np.vectorize(meaning.__getitem__)(mask(10, (1, 2, 3)))
+    np.testing.assert_array_equal(source[0]["label"], want)
+    check.run(source, images=True)
+
+
+def test_pets_split_the_list_of_training_and_validation(tmp_path):
+    pet_tree(tmp_path)
+    train, val = (
+        oxford_pet.make(s, str(tmp_path), val_share=0.3) for s in oxford_pet.SPLITS[:2]
+    )
+    names = [{s.name(i) for i in range(len(s))} for s in (train, val)]
+    assert len(names[0]) == 7 and len(names[1]) == 3 and not names[0] & names[1]
+    other = oxford_pet.make("val", str(tmp_path), val_share=0.3, split_seed=1)
+    assert {other.name(i) for i in range(3)} != names[1]
+
+
+def test_pets_name_what_is_missing_or_wrong(tmp_path):
+    pet_tree(tmp_path)
+    (tmp_path / "images/pug_1.jpg").unlink()
+    with pytest.raises(UserError, match=r"images/pug_1.jpg: is listed and missing"):
+        oxford_pet.make("train", str(tmp_path))
+    (tmp_path / "annotations/test.txt").write_text("pug_1 38 1 1\n")
+    with pytest.raises(UserError, match=r"test.txt: line 1 .* from 1 to 37"):
+        oxford_pet.make("test", str(tmp_path))
+
+
+def test_the_breeds_are_the_published_ones():
+    assert len(oxford_pet.BREEDS) == 37
+    assert list(oxford_pet.BREEDS) == sorted(oxford_pet.BREEDS, key=str.lower)
 
 
 def test_fingerprint_is_of_the_content(tmp_path):
@@ -235,6 +295,18 @@ def test_real_cityscapes_clips():
     assert (still != moving).mean() > 0.1
     with pytest.raises(UserError, match=r"aachen_000001_000016_leftImg8bit"):
         datasets.make("cityscapes", "train", root=root, frames=4)
+
+
+def test_real_pets():
+    root = real("oxford_pet")
+    for classes in oxford_pet.CLASSES:
+        train = datasets.make("oxford_pet", "train", root=root, classes=classes)
+        check.run(train, images=True)
+    assert len(train) == 29
+    breed = oxford_pet.CLASSES["breed"][
+        train[0]["label"].max(initial=0, where=train[0]["label"] < 255)
+    ]
+    assert train.name(0).startswith(breed)
 
 
 def test_real_floods():

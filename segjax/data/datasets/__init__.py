@@ -3,7 +3,7 @@
 from typing import Any
 
 from segjax.core.tables import Table
-from segjax.data.datasets import camvid, cityscapes, folder, streets
+from segjax.data.datasets import camvid, cityscapes, folder, oxford_pet, streets
 from segjax.data.source import Source
 
 DATASETS = Table(
@@ -12,6 +12,7 @@ DATASETS = Table(
         "camvid": camvid.make,
         "cityscapes": cityscapes.make,
         "folder": folder.make,
+        "oxford_pet": oxford_pet.make,
         "streets": streets.make,
     },
     given=("split",),

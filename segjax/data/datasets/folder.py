@@ -24,7 +24,6 @@ Classes are given in the config, or in `ROOT/classes.txt`, a line each::
 """
 
 import colorsys
-import hashlib
 import os
 import pathlib
 import re
@@ -35,6 +34,7 @@ from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE, MAX_CLASSES
 from segjax.data import source as source_lib
+from segjax.data import splits
 from segjax.data.labels import LabelMap
 from segjax.data.source import PairedFiles
 
@@ -117,7 +117,7 @@ def make(
     problems = _pairing_problems(base, chosen, image_files, mask_files)
     source_lib.missing_files(info, split, problems)
     if by_seed:
-        val = _val_names(image_files, val_share, split_seed)
+        val = splits.held_out(image_files, val_share, split_seed)
         chosen = val if split == "val" else chosen - val
     if not chosen:
         raise UserError(
@@ -303,30 +303,6 @@ def _listed(base, lists, split, info) -> set[str] | None:
         stem if suffix.lower() in SUFFIXES else stem + suffix
         for stem, suffix in map(os.path.splitext, names)
     }
-
-
-def _val_names(image_files, share, seed):
-    """Groups of equal files in the order of a hash, up to `share` of the names."""
-    groups: dict[str, list[str]] = {}
-    by_size: dict[int, list[str]] = {}
-    for name in sorted(image_files):
-        by_size.setdefault(image_files[name][0].stat().st_size, []).append(name)
-    for names in by_size.values():
-        for name in names:  # equal content has equal size, so few files are read
-            path = str(image_files[name][0])
-            key = source_lib.content_hash(path) if len(names) > 1 else name
-            groups.setdefault(key, []).append(name)
-    ranked = sorted(
-        groups.values(),
-        key=lambda names: hashlib.sha256(f"{seed}/{names[0]}".encode()).digest(),
-    )
-    wanted = max(1, round(share * len(image_files)))
-    chosen: set[str] = set()
-    for names in ranked:
-        if len(chosen) >= wanted:
-            break
-        chosen |= set(names)
-    return chosen
 
 
 def _pairing_problems(base, chosen, image_files, mask_files):
