@@ -146,6 +146,11 @@ def _dense_7x7(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return array.reshape(len(array), -1, 7, 7).transpose(2, 3, 1, 0)
 
 
+def _swapped(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A kernel over two concatenated inputs of one width, which stand the other way."""
+    return _by_rank(np.roll(array, array.shape[1] // 2, axis=1), shape)
+
+
 def _as_is(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The axes stand as ours do, up to axes of one element."""
     squeezed = tuple(n for n in array.shape if n != 1)
@@ -157,6 +162,7 @@ KINDS: dict[str, Callable[[np.ndarray, tuple[int, ...]], np.ndarray]] = {
     "": _by_rank,
     "as_is": _as_is,
     "dense_7x7": _dense_7x7,
+    "swapped": _swapped,
     "transposed": _transposed,
     "transposed_flipped": _flipped,
 }

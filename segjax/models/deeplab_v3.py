@@ -188,5 +188,8 @@ TRANSFORMERS = Names(
         ),
         (r"segmentation_head\.classifier\.convolution", "head"),
     ),
+    # the pooled image stands before the 1x1 branch there
+    kinds=((r"segmentation_head\.conv_projection\.convolution\.weight", "swapped"),),
+    drop=(r"mobilenet_v\d\.conv_1x1\..*", r".*\.num_batches_tracked"),
 )
 """Of a MobileNet with `rates=()` and without `refine`."""

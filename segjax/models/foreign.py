@@ -11,7 +11,7 @@ def whole(backbone: str, heads: Names, there: str) -> tuple[Names, ...]:
 
     Args:
       backbone: name in `BACKBONES`, which stands under `backbone` here.
-      heads: what the project calls the other parts.
+      heads: what the project calls the other parts, and all that it drops.
       there: regular expression of what stands before the backbone's names there. The
         backbone's names are `heads.project`'s own, or torchvision's, which most use.
     """
@@ -26,7 +26,6 @@ def whole(backbone: str, heads: Names, there: str) -> tuple[Names, ...]:
         dataclasses.replace(
             heads,
             modules=(*heads.modules, *part.modules),
-            drop=(*heads.drop, *part.drop),
             kinds=(*heads.kinds, *part.kinds),
         ),
     )
