@@ -1,6 +1,7 @@
 """`--config=FILE:quick`: the same experiment in seconds, to see that it runs.
 
-The data become the embedded `streets` (all files of a real data set are left alone),
+The data become the embedded `streets` (all files of a real data set are left alone;
+clips stay clips, and a binary task tells the road from the rest),
 the model is narrow and takes two steps; every other choice of the config stays.
 """
 
@@ -31,7 +32,12 @@ def answer(
             f"--config=...:{arg}: no such variant. Known: quick. Write "
             "--config=FILE:quick, or --config=FILE for the whole experiment."
         )
+    frames, binary = config.data.get("frames", 1), config.task == "binary"
     config.data = dict(name="streets", size=(96, 128), num_train=4, num_val=3)
+    if frames > 1:
+        config.data.frames = frames
+    if binary:
+        config.data.only = "road"
     config.input.train_ops = "crop(64, 64) | flip_lr() | normalize()"
     config.input.batch_size = 2
     config.input.workers = 0

@@ -15,7 +15,7 @@ from segjax.optim.schedules import SCHEDULES
 Number = float | int
 
 OF_OPTIMIZER = ("b1", "b2", "eps", "momentum", "nesterov", "rho")
-OF_SCHEDULE = ("boundaries", "end_factor", "factor", "power")
+OF_SCHEDULE = ("boundaries", "end_factor", "every", "factor", "power")
 """Options that only some entries of the table take; None is the entry's own default."""
 
 RANGES = {
@@ -29,6 +29,7 @@ RANGES = {
     "eps": ("above 0", lambda x: x > 0),
     "momentum": ("0 up to, not including, 1", lambda x: 0 <= x < 1),
     "rho": ("0 up to, not including, 1", lambda x: 0 <= x < 1),
+    "every": ("1 or more", lambda x: x >= 1),
     "end_factor": ("0 to 1", lambda x: 0 <= x <= 1),
     "factor": ("above 0", lambda x: x > 0),
     "power": ("above 0", lambda x: x > 0),
@@ -46,6 +47,7 @@ def make(
     power: Number | None = None,
     end_factor: Number | None = None,
     boundaries: tuple[int, ...] | None = None,
+    every: int | None = None,
     factor: Number | None = None,
     momentum: Number | None = None,
     nesterov: bool | None = None,
@@ -70,7 +72,8 @@ def make(
       power: of `poly`, 0.9 by default.
       end_factor: of `poly` and `cosine`: last rate over the largest, 0 by default.
       boundaries: of `step`: train steps at which the rate is multiplied by `factor`.
-      factor: of `step`, 0.1 by default.
+      every: of `exponential`: train steps in which it is multiplied by `factor`.
+      factor: of `step` and `exponential`, 0.1 by default.
       momentum: of `sgd`, 0.9 by default, and `rmsprop`, 0.
       nesterov: of `sgd`, False by default.
       b1: of `adam` and `adamw`: decay of the mean gradient, 0.9 by default.

@@ -214,6 +214,18 @@ def test_a_still_is_the_first_frame_of_its_clip(scenes):
     np.testing.assert_array_equal(labels[0], scenes[1][2])
 
 
+def test_one_class_against_all_others():
+    all_of_it = streets.make("train", size=(40, 56), num_train=1)
+    road = streets.make("train", size=(40, 56), num_train=1, only="road")
+    assert road.info.class_names == ("other", "road")
+    label, known = all_of_it[0]["label"], classes.ROAD
+    want = np.where(label == IGNORE, IGNORE, label == known)
+    np.testing.assert_array_equal(road[0]["label"], want)
+    assert road.fingerprint() != all_of_it.fingerprint()
+    with pytest.raises(UserError, match="mean 'road'"):
+        streets.make("train", only="raod")
+
+
 def test_clips_as_examples_end_with_their_label():
     source = streets.make("train", size=(40, 56), num_train=2, frames=3)
     example = source[1]

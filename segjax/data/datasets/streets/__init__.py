@@ -21,7 +21,8 @@ from jaxtyping import UInt8
 
 from segjax.core.errors import raise_problems
 from segjax.core.info import DatasetInfo
-from segjax.core.keys import IMAGE, INDEX, LABEL
+from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
+from segjax.core.tables import unknown
 from segjax.data.datasets.streets import conditions, layout, render
 from segjax.data.datasets.streets.classes import INFO
 
@@ -51,6 +52,7 @@ class Streets:
       seed: of all scenes.
       frames: `T`; above 1 an image is a clip `(T, H, W, 3)` and its label the last
         frame's.
+      only: the one class to tell from all others; None for all classes.
     """
 
     split: str
@@ -58,11 +60,20 @@ class Streets:
     count: int
     seed: int
     frames: int = 1
+    only: str | None = None
 
     @property
     def info(self) -> DatasetInfo:
         """The class table."""
-        return INFO
+        if self.only is None:
+            return INFO
+        colour = INFO.class_colours[INFO.class_names.index(self.only)]
+        return dataclasses.replace(
+            INFO,
+            name=f"streets_{self.only}",
+            class_names=("other", self.only),
+            class_colours=((64, 64, 64), colour),
+        )
 
     def __len__(self) -> int:
         return self.count
@@ -74,7 +85,11 @@ class Streets:
         draw = _kept if small else clip
         images, labels = draw(self.seed, self._scene(index), self.frames, self.size)
         image = images[0] if self.frames == 1 else images
-        return {IMAGE: image.copy(), LABEL: labels[-1].copy(), INDEX: int(index)}
+        label = labels[-1].copy()
+        if self.only is not None:
+            known = INFO.class_names.index(self.only)
+            label = np.where(label == IGNORE, label, label == known).astype(np.uint8)
+        return {IMAGE: image.copy(), LABEL: label, INDEX: int(index)}
 
     def name(self, index: int) -> str:
         """Name of an example: `train_000012`."""
@@ -88,7 +103,7 @@ class Streets:
     def fingerprint(self) -> str:
         """sha256 of the version of the drawing and of all arguments."""
         what = [INFO.name, VERSION, self.split, list(self.size), self.count, self.seed]
-        what += [self.frames] * (self.frames > 1)
+        what += [self.frames] * (self.frames > 1) + [self.only] * bool(self.only)
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
     def __repr__(self) -> str:
@@ -109,6 +124,7 @@ def make(
     num_val: int = 64,
     seed: int = 0,
     frames: int = 1,
+    only: str | None = None,
 ) -> Streets:
     """One split of the streets.
 
@@ -120,6 +136,7 @@ def make(
       seed: another seed is another town.
       frames: `T`; above 1 examples are clips of `FRAMES_PER_SECOND`, and the label is
         that of the last frame.
+      only: a class to tell from all others, for the task `binary`.
 
     Raises:
       UserError: for a split, size or number that is not allowed.
@@ -144,10 +161,14 @@ def make(
         problems.append(f"streets.frames={frames}: 1 to 100 is allowed. Use 4.")
     if seed < 0:
         problems.append(f"streets.seed={seed}: is negative; use 0 or more.")
+    if only is not None and only not in INFO.class_names:
+        problems.append(
+            unknown("class", only, INFO.class_names, f"streets.only={only!r}")
+        )
     raise_problems(problems)
     height, width = (int(n) for n in size)
     count = num_train if split == "train" else num_val
-    return Streets(split, (height, width), count, seed, frames)
+    return Streets(split, (height, width), count, seed, frames, only)
 
 
 def still(
