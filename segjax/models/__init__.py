@@ -7,8 +7,11 @@ collection `aux`, which only the train step asks for.
 """
 
 from segjax.core.tables import Table
+from segjax.models.backbone_unet import BackboneUNet
 from segjax.models.deeplab_v3 import DeepLabV3
 from segjax.models.deeplab_v3plus import DeepLabV3Plus
+from segjax.models.hrnet import HRNet
+from segjax.models.segformer import SegFormer
 from segjax.models.segnet import SegNet
 from segjax.models.segnet_basic import SegNetBasic
 from segjax.models.unet import UNet
@@ -18,10 +21,13 @@ from segjax.models.xception_unet import XceptionUNet
 MODELS = Table(
     "model",
     {
-        "segnet_basic": SegNetBasic,
+        "backbone_unet": BackboneUNet,
         "deeplab_v3": DeepLabV3,
         "deeplab_v3plus": DeepLabV3Plus,
+        "hrnet": HRNet,
+        "segformer": SegFormer,
         "segnet": SegNet,
+        "segnet_basic": SegNetBasic,
         "unet": UNet,
         "valid_unet": ValidUNet,
         "xception_unet": XceptionUNet,

@@ -14,8 +14,13 @@ SMALL = {
     "deeplab_v3": dict(
         backbone="resnet18", backbone_width=0.125, features=8, rates=(1, 2)
     ),
+    "hrnet": dict(width=4, units=(1, 1, 1), blocks=1, stem=8),
+    "segformer": dict(backbone_width=0.25, width=8, drop_path=0.0),
     "segnet": dict(widths=(4, 6, 8), convolutions=(2, 1, 1)),
     "unet": dict(width=4, depth=2),
     "valid_unet": dict(width=4, depth=2),
     "xception_unet": dict(width=4, depth=1, skips=True),
+    "backbone_unet": dict(
+        backbone="resnet18", backbone_width=0.125, decoder_widths=(8, 8, 4, 4, 4)
+    ),
 }
