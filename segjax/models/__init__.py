@@ -14,6 +14,7 @@ from segjax.models.hrnet import HRNet
 from segjax.models.segformer import SegFormer
 from segjax.models.segnet import SegNet
 from segjax.models.segnet_basic import SegNetBasic
+from segjax.models.ternausnet import TernausNet
 from segjax.models.unet import UNet
 from segjax.models.valid_unet import ValidUNet
 from segjax.models.xception_unet import XceptionUNet
@@ -28,6 +29,7 @@ MODELS = Table(
         "segformer": SegFormer,
         "segnet": SegNet,
         "segnet_basic": SegNetBasic,
+        "ternausnet": TernausNet,
         "unet": UNet,
         "valid_unet": ValidUNet,
         "xception_unet": XceptionUNet,

@@ -23,4 +23,5 @@ SMALL = {
     "backbone_unet": dict(
         backbone="resnet18", backbone_width=0.125, decoder_widths=(8, 8, 4, 4, 4)
     ),
+    "ternausnet": dict(backbone_width=0.125, width=2),
 }
