@@ -11,6 +11,7 @@ from segjax.models.backbone_unet import BackboneUNet
 from segjax.models.deeplab_v3 import DeepLabV3
 from segjax.models.deeplab_v3plus import DeepLabV3Plus
 from segjax.models.hrnet import HRNet
+from segjax.models.mobile_unet import MobileUNet
 from segjax.models.segformer import SegFormer
 from segjax.models.segnet import SegNet
 from segjax.models.segnet_basic import SegNetBasic
@@ -26,6 +27,7 @@ MODELS = Table(
         "deeplab_v3": DeepLabV3,
         "deeplab_v3plus": DeepLabV3Plus,
         "hrnet": HRNet,
+        "mobile_unet": MobileUNet,
         "segformer": SegFormer,
         "segnet": SegNet,
         "segnet_basic": SegNetBasic,

@@ -24,4 +24,5 @@ SMALL = {
         backbone="resnet18", backbone_width=0.125, decoder_widths=(8, 8, 4, 4, 4)
     ),
     "ternausnet": dict(backbone_width=0.125, width=2),
+    "mobile_unet": dict(backbone_width=0.25, decoder_widths=(8, 8, 4, 4)),
 }
