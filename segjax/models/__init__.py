@@ -8,10 +8,14 @@ collection `aux`, which only the train step asks for.
 
 from segjax.core.tables import Table
 from segjax.models.backbone_unet import BackboneUNet
+from segjax.models.deeplab_largefov import DeepLabLargeFOV
+from segjax.models.deeplab_v2 import DeepLabV2
 from segjax.models.deeplab_v3 import DeepLabV3
 from segjax.models.deeplab_v3plus import DeepLabV3Plus
 from segjax.models.hrnet import HRNet
+from segjax.models.icnet import ICNet
 from segjax.models.mobile_unet import MobileUNet
+from segjax.models.pspnet import PSPNet
 from segjax.models.segformer import SegFormer
 from segjax.models.segnet import SegNet
 from segjax.models.segnet_basic import SegNetBasic
@@ -24,10 +28,14 @@ MODELS = Table(
     "model",
     {
         "backbone_unet": BackboneUNet,
+        "deeplab_largefov": DeepLabLargeFOV,
+        "deeplab_v2": DeepLabV2,
         "deeplab_v3": DeepLabV3,
         "deeplab_v3plus": DeepLabV3Plus,
         "hrnet": HRNet,
+        "icnet": ICNet,
         "mobile_unet": MobileUNet,
+        "pspnet": PSPNet,
         "segformer": SegFormer,
         "segnet": SegNet,
         "segnet_basic": SegNetBasic,

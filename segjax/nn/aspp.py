@@ -35,8 +35,8 @@ class ASPP(nn.Module):
     form that MobileNets use.
 
     Two things are said by a Python warning while the model is traced. A rate that is
-    not below both sides of the features leaves the 3x3 kernel its middle tap alone:
-    the branch is then 1x1. And batch norm in `pool` has one value an image to
+    below neither side of the features leaves the 3x3 kernel its middle tap alone: the
+    branch is then 1x1. And batch norm in `pool` has one value an image to
     normalise: in training with one image a batch, that is the mean itself, so the
     branch gives its bias whatever it sees, its convolution learns nothing, and the
     running variance sinks towards 0, which makes evaluation wrong.
@@ -62,7 +62,8 @@ class ASPP(nn.Module):
         self, x: Float[Array, "B h w C"], train: bool
     ) -> Float[Array, "B h w F"]:
         if not self.is_initializing():
-            self._warn(x.shape, train)
+            warn_of_wide(self.rates, x)
+            warn_of_lone(x, self.norm, train)
         F, style = self.features, dict(norm=self.norm, dtype=self.dtype)
         block = SeparableConvNorm if self.separable else ConvNorm
         branches = [ConvNorm(F, 1, **style, name="branch0")(x, train)]
@@ -77,20 +78,24 @@ class ASPP(nn.Module):
         )
         return nn.Dropout(self.dropout, deterministic=not train)(x)
 
-    def _warn(self, shape: tuple[int, ...], train: bool) -> None:
-        B, h, w, _ = shape
-        wide = [rate for rate in self.rates if rate >= max(h, w)]
-        if wide:
-            warnings.warn(
-                f"ASPP: rates {wide} are not below the features' {h}x{w}; these "
-                "branches are 1x1 convolutions now. Give larger images or crops, or "
-                "smaller config.model.rates.",
-                stacklevel=2,
-            )
-        if train and B == 1 and self.norm == "batch":
-            warnings.warn(
-                "ASPP: batch norm of the pooled image in training sees one value a "
-                "channel with a batch of 1; the branch learns nothing. Take a batch "
-                "of 2 or more, or config.model.norm='group'.",
-                stacklevel=2,
-            )
+
+def warn_of_wide(rates: tuple[int, ...], x: Float[Array, "B h w C"]) -> None:
+    """Warn of 3x3 kernels of which only the middle tap meets the features `x`."""
+    h, w = x.shape[1:3]
+    if wide := [rate for rate in rates if rate >= max(h, w)]:
+        warnings.warn(
+            f"rates {wide} are not below the features' {h}x{w}: these 3x3 convolutions "
+            "are 1x1 now. Give larger images or crops, or smaller config.model.rates.",
+            stacklevel=2,
+        )
+
+
+def warn_of_lone(x: Float[Array, "B h w C"], norm: NormName, train: bool) -> None:
+    """Warn of batch norm over the pooled image of a batch of one."""
+    if train and len(x) == 1 and norm == "batch":
+        warnings.warn(
+            "batch norm of the pooled image sees one value a channel in a batch of 1: "
+            "the branch learns nothing. Take a batch of 2 or more, or "
+            "config.model.norm='group'.",
+            stacklevel=2,
+        )

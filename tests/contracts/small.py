@@ -1,6 +1,18 @@
 """Arguments that make each model small enough for a test."""
 
 SMALL = {
+    "icnet": dict(width=4, blocks=(1, 2, 1, 1), features=8),
+    "pspnet": dict(
+        backbone="resnet18",
+        backbone_width=0.125,
+        output_stride=16,
+        bins=(1, 2),
+        features=8,
+    ),
+    "deeplab_v2": dict(backbone="resnet18", backbone_width=0.125, rates=(1, 2)),
+    "deeplab_largefov": dict(
+        backbone="vgg11", backbone_width=0.125, features=8, rate=2
+    ),
     "segnet_basic": dict(width=4, depth=2, kernel=3),
     "deeplab_v3plus": dict(
         backbone="resnet18",
