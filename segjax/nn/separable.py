@@ -68,3 +68,48 @@ class SeparableConvNorm(nn.Module):
             dtype=self.dtype,
             name="point",
         )(x, train)
+
+
+class SeparableBlock(nn.Module):
+    """Depthwise convolution (`depth`), 1x1 (`point`), each with norm and activation.
+
+    Attributes:
+      features: output channels.
+      kernel: side of the depthwise kernel, or `(kh, kw)`.
+      stride: of the depthwise convolution.
+      rate: of the depthwise convolution.
+      norm: `batch`, `group`, `layer` or `none`.
+      activation: behind both; None for none.
+      epsilon: of the norms.
+      dtype: dtype of the computation.
+    """
+
+    features: int
+    kernel: Sides = 3
+    stride: int = 1
+    rate: int = 1
+    norm: NormName = "batch"
+    activation: Callable | None = nn.relu
+    epsilon: float = 1e-5
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B H W C"], train: bool
+    ) -> Float[Array, "B h w F"]:
+        style = dict(
+            norm=self.norm,
+            activation=self.activation,
+            epsilon=self.epsilon,
+            dtype=self.dtype,
+        )
+        x = ConvNorm(
+            None,
+            self.kernel,
+            stride=self.stride,
+            rate=self.rate,
+            groups=-1,
+            **style,
+            name="depth",
+        )(x, train)
+        return ConvNorm(self.features, 1, **style, name="point")(x, train)

@@ -3,6 +3,7 @@
 from functools import partial
 
 from segjax.models.backbones import make
+from segjax.models.backbones.mobilenet_v1 import MobileNetV1
 from segjax.models.backbones.mobilenet_v2 import MobileNetV2
 from tests.oracles.harness import Oracle, with_torchvision
 
@@ -14,6 +15,38 @@ def _torchvision(name: str, **options):
     import torchvision
 
     return getattr(torchvision.models, name)(weights=None, **options)
+
+
+def _v1_timm(**options):
+    import torch
+
+    module = _timm("mobilenetv1_100", **options)
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.eps = 1e-3
+    return module
+
+
+def _v1_timm_features(module, x):
+    x = module.bn1(module.conv_stem(x))
+    features = {}
+    for stride, group in zip(STRIDES, module.blocks, strict=True):
+        x = group(x)
+        features[stride] = x
+    return features
+
+
+def _v1_transformers():
+    from transformers import MobileNetV1Config, MobileNetV1ForImageClassification
+
+    return MobileNetV1ForImageClassification(
+        MobileNetV1Config(tf_padding=False, depth_multiplier=0.5)
+    )
+
+
+def _v1_hidden(module, x):
+    hidden = module.mobilenet_v1(x, output_hidden_states=True).hidden_states
+    return {s: hidden[i] for s, i in zip(STRIDES, (1, 5, 9, 21, 25), strict=True)}
 
 
 def _v2_features(module, x):
@@ -74,6 +107,24 @@ DEEP = dict(tolerance=1e-4, large_tolerance=2e-4)
 """Linear bottlenecks amplify rounding: PyTorch itself is 1.4e-5 from its float64."""
 
 ORACLES = (
+    Oracle(
+        "mobilenet_v1_os16_timm",
+        ours=lambda: make("mobilenet_v1", output_stride=16),
+        theirs=partial(_v1_timm, output_stride=16),
+        names=MobileNetV1.foreign[0],
+        against="timm",
+        run=_v1_timm_features,
+        note="epsilon 1e-3",
+    ),
+    Oracle(
+        "mobilenet_v1_transformers",
+        ours=lambda: make("mobilenet_v1", width=0.5),
+        theirs=_v1_transformers,
+        names=MobileNetV1.foreign[1],
+        against="transformers",
+        run=_v1_hidden,
+        note="half the width, symmetric padding",
+    ),
     Oracle(
         "mobilenet_v2_torchvision",
         ours=lambda: make("mobilenet_v2"),

@@ -5,7 +5,14 @@ Its parameters stand in a model under `backbone/`.
 """
 
 from segjax.core.tables import Table
-from segjax.models.backbones import mit, mobilenet_v2, resnet, vgg
+from segjax.models.backbones import (
+    mit,
+    mobilenet_v1,
+    mobilenet_v2,
+    resnet,
+    vgg,
+    xception_aligned,
+)
 from segjax.models.backbones.backbone import Backbone
 
 BACKBONES = Table(
@@ -14,6 +21,7 @@ BACKBONES = Table(
         "mit_b0": mit.MiTB0,
         "mit_b1": mit.MiTB1,
         "mit_b2": mit.MiTB2,
+        "mobilenet_v1": mobilenet_v1.MobileNetV1,
         "mobilenet_v2": mobilenet_v2.MobileNetV2,
         "resnet18": resnet.ResNet18,
         "resnet34": resnet.ResNet34,
@@ -24,6 +32,8 @@ BACKBONES = Table(
         "vgg11_bn": vgg.VGG11Normed,
         "vgg16": vgg.VGG16,
         "vgg16_bn": vgg.VGG16Normed,
+        "xception41": xception_aligned.Xception41,
+        "xception65": xception_aligned.Xception65,
     },
     given=("output_stride", "width", "norm", "dtype", "name", "parent"),
 )

@@ -35,12 +35,13 @@ class Backbone(nn.Module):
     """What other projects call the arrays of this backbone."""
 
     def channels(self, number: int, multiple: int = 8) -> int:
-        """`number` of channels times `width`, rounded to a `multiple`.
-
-        Never more than a tenth below the exact product, as in MobileNetV2.
-        """
+        """`number` of channels times `width`, made `divisible` by a `multiple`."""
         if self.width == 1:
             return number
-        exact = number * self.width
-        rounded = max(multiple, int(exact + multiple / 2) // multiple * multiple)
-        return rounded + multiple if rounded < 0.9 * exact else rounded
+        return divisible(number * self.width, multiple)
+
+
+def divisible(number: float, multiple: int = 8) -> int:
+    """The nearest multiple, at most a tenth below `number`, as in MobileNetV2."""
+    rounded = max(multiple, int(number + multiple / 2) // multiple * multiple)
+    return rounded + multiple if rounded < 0.9 * number else rounded

@@ -12,12 +12,10 @@ Differs: no fully connected layers. Dilated, a pooling keeps its 2x2 window, spr
 from typing import Any
 
 import flax.linen as nn
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from segjax.core.names import Names
-from segjax.models.backbones.atrous import steps
+from segjax.models.backbones.atrous import max_pool_dense, steps
 from segjax.models.backbones.backbone import Backbone
 from segjax.nn.conv import ConvNorm
 from segjax.nn.norm import NormName
@@ -91,7 +89,8 @@ class VGG(Backbone):
                 name=f"stage{i + 1}",
             )(x, train)
             features[2**i] = x
-            x = pool(x) if pooling.stride == 2 else pool_dilated(x, pooling.rate)
+            dense = pooling.stride == 1
+            x = max_pool_dense(x, (0, pooling.rate)) if dense else pool(x)
             rate = pooling.after
         features[2 ** len(self.convolutions)] = x
         return features
@@ -156,14 +155,3 @@ def pool(x: Float[Array, "B H W C"]) -> Float[Array, "B h w C"]:
     """`max_pool_2x2` of the even part of a grid."""
     H, W = x.shape[1:3]
     return max_pool_2x2(x[:, : H // 2 * 2, : W // 2 * 2])
-
-
-def pool_dilated(x: Float[Array, "B H W C"], rate: int) -> Float[Array, "B H W C"]:
-    """Maximum of each pixel and those `rate` below and right of it: 2x2, stride 1."""
-    for axis in (1, 2):
-        pads = [(0, 0)] * 4
-        pads[axis] = (0, rate)
-        padded = jnp.pad(x, pads, constant_values=jnp.finfo(x.dtype).min)
-        there = jax.lax.slice_in_dim(padded, rate, rate + x.shape[axis], axis=axis)
-        x = jnp.maximum(x, there)
-    return x

@@ -13,6 +13,8 @@ from segjax.models.backbones.atrous import Step, steps
 from segjax.train.init import count_parameters
 
 SMALL = {
+    "mobilenet_v1": dict(width=0.125),
+    "mobilenet_v2": dict(width=0.125, expansions=True),
     "resnet18": dict(width=0.125),
     "resnet34": dict(width=0.125, blocks=(1, 2, 1, 2)),
     "resnet50": dict(width=0.125, blocks=(1, 1, 2, 2), stem="deep"),
@@ -22,6 +24,8 @@ SMALL = {
     "vgg11_bn": dict(width=0.125),
     "vgg16": dict(width=0.0625),
     "vgg16_bn": dict(width=0.0625),
+    "xception41": dict(width=0.03125, middle=1),
+    "xception65": dict(width=0.03125, middle=2),
 }
 """Arguments that make each convolutional backbone small, or show an option of it."""
 
@@ -29,6 +33,13 @@ SIZE = (65, 97)
 """Odd: each stride takes every second pixel, the first and the last among them."""
 
 PARAMETERS = {
+    # Keras's 3,228,864 less its running statistics; torchvision's less its last
+    # convolution, 320 * 1280 + 2 * 1280, and its classifier, 1280 * 1000 + 1000
+    "mobilenet_v1": 3_228_864 - 21_888,
+    "mobilenet_v2": 3_504_872 - 412_160 - 1_281_000,
+    # timm's, less 2048 * 1000 + 1000
+    "xception41": 26_969_560 - 2_049_000,
+    "xception65": 39_916_312 - 2_049_000,
     # torchvision's published numbers, less the classifiers: 2048 * 1000 + 1000 ...
     "resnet18": 11_689_512 - 513_000,
     "resnet34": 21_797_672 - 513_000,
