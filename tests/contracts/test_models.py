@@ -83,12 +83,7 @@ def trained(name: str) -> tuple[dict, dict]:
     return gradient(start["params"], images(model))
 
 
-def _together(name: str):
-    """All tests of a model in one process, which compiles it once."""
-    return pytest.param(name, marks=pytest.mark.xdist_group(name))
-
-
-@pytest.fixture(params=[_together(name) for name in MODELS])
+@pytest.fixture(params=list(MODELS))
 def name(request) -> str:
     return request.param
 
