@@ -15,7 +15,8 @@ section     keyword arguments of
 `evaluate`  `Evaluate`
 ==========  ================================================================
 
-`seed`, `task` (`multiclass` or `binary`) and `init_from` stand at the top.
+`seed`, `task` (`multiclass` or `binary`), `init_from`, `init_allow` and `init_under`
+stand at the top; the last three are arguments of `checkpoint.init_from`.
 """
 
 import dataclasses
@@ -33,6 +34,7 @@ from segjax.data import ops
 from segjax.data.datasets import DATASETS
 from segjax.metrics.scores import CONVENTIONS
 from segjax.models import MODELS
+from segjax.optim import masks
 
 TASKS = ("binary", "multiclass")
 
@@ -115,6 +117,8 @@ class Config:
     train: Train
     evaluate: Evaluate
     init_from: str | None
+    init_allow: tuple[str, ...]
+    init_under: str
 
     @property
     def train_ops(self) -> tuple[tuple, ops.Normalize]:
@@ -128,7 +132,7 @@ class Config:
 
 
 REQUIRED = ("data", "input", "model", "loss", "optim", "train")
-OPTIONAL = ("evaluate", "init_from", "seed", "task")
+OPTIONAL = ("evaluate", "init_allow", "init_from", "init_under", "seed", "task")
 
 
 def resolve(config: Mapping[str, Any] | ConfigDict) -> Config:
@@ -153,7 +157,9 @@ def resolve(config: Mapping[str, Any] | ConfigDict) -> Config:
         optim=plain["optim"],
         train=Train(**plain["train"]),
         evaluate=Evaluate(**plain.get("evaluate", {})),
-        init_from=plain.get("init_from"),
+        init_from=plain.get("init_from") or None,
+        init_allow=plain.get("init_allow") or (),
+        init_under=plain.get("init_under") or "",
     )
 
 
@@ -176,6 +182,7 @@ def problems(plain: Mapping[str, Any]) -> list[str]:
         found.append(unknown("task", task, TASKS, f"config.task={task!r}"))
     if type(plain.get("seed", 0)) is not int or plain.get("seed", 0) < 0:
         found.append(f"config.seed={plain['seed']!r}: must be an integer from 0 up.")
+    found += _init_problems(plain)
     found += _named(
         DATASETS, plain["data"], "config.data", ("train_split", "val_split")
     )
@@ -188,6 +195,25 @@ def problems(plain: Mapping[str, Any]) -> list[str]:
         here = signature_problems(f"config.{name}", section, values)
         found += here or _out_of_range(name, section(**values))
     return found or _crossed(plain)
+
+
+def _init_problems(plain: Mapping[str, Any]) -> list[str]:
+    """Problems of the three fields that say where the first weights come from."""
+    found = [
+        f"config.{field}={plain[field]!r}: is no text. Write it in quotes, or None."
+        for field in ("init_from", "init_under")
+        if not isinstance(plain.get(field), str | None)
+    ]
+    allow = plain.get("init_allow") or ()
+    if not (isinstance(allow, tuple) and all(isinstance(p, str) for p in allow)):
+        example = "('^head/',)"
+        found.append(
+            f"config.init_allow={allow!r}: is no tuple of regular expressions. Write "
+            f"{example}."
+        )
+    else:
+        found += masks.problems(allow, "config.init_allow")
+    return found
 
 
 def _named(table, section, where: str, also: tuple[str, ...] = ()) -> list[str]:

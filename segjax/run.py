@@ -26,6 +26,7 @@ from segjax.evaluate import files
 from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
 from segjax.metrics import per_class, scores
+from segjax.optim import frozen
 from segjax.report import page, panel, record
 from segjax.report.journal import Journal, Silent
 from segjax.train import init, lock, loop, signals
@@ -87,6 +88,7 @@ class _Run:
         self.writer, self.begin = writer, begin
         self.recorded = False  # whether this start stands in the record
         self.newest: Evaluation | None = None
+        self.ledger: checkpoint.Ledger | None = None  # of weights from elsewhere
         options = {"split": checked.train_split, **checked.data}
         self.training: Source = datasets.make(**options)
         self.validation: Source = datasets.make(
@@ -198,11 +200,18 @@ class _Run:
             return state, window
         seed = self.config.seed
         state = init.make_state(model, self.tx, seed=seed, mesh=mesh, use_ema=use_ema)
+        patterns = self.config.optim.get("freeze", ())
+        raise_problems(frozen.problems(patterns, state.params, state.batch_stats))
         if self.config.init_from:
-            state, ledger = checkpoint.init_from(
-                self.config.init_from, state, meta=self.parts.meta
+            state, self.ledger = checkpoint.init_from(
+                self.config.init_from,
+                state,
+                meta=self.parts.meta,
+                foreign=model.foreign,
+                allow=self.config.init_allow,
+                under=self.config.init_under,
             )
-            print(checkpoint.format_ledger(ledger))
+            print(checkpoint.format_ledger(self.ledger))
         return state, window
 
     def _evaluate(self, journal, state: TrainState, at: int) -> dict[str, float]:
@@ -273,6 +282,7 @@ class _Run:
                 "processes": jax.process_count(),
                 "parameters": init.count_parameters(state.params),
                 "running_statistics": init.count_parameters(state.batch_stats),
+                **({"init_from": self.ledger.facts()} if self.ledger else {}),
             },
         )
         self.recorded = True

@@ -55,15 +55,17 @@ def stop(params: Any, patterns: tuple[str, ...]) -> Any:
 
 
 def problems(
-    patterns: Iterable[str], params: Any, where: str = "config.optim.freeze"
+    patterns: Iterable[str], *trees: Any, where: str = "config.optim.freeze"
 ) -> list[str]:
-    """Patterns that no parameter has in its path, as messages."""
+    """Patterns that no array of `trees` (parameters, statistics) has in its path."""
     paths = [
-        masks.path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)
+        masks.path_name(path)
+        for tree in trees
+        for path, _ in jax.tree_util.tree_leaves_with_path(tree)
     ]
     modules = sorted({path.partition("/")[0] for path in paths})
     return [
-        f"{where}={pattern!r}: is found in no parameter's path; the model's modules "
+        f"{where}={pattern!r}: is found in no path of the model; its modules "
         f"are {', '.join(modules)}. Mend or remove it."
         for pattern in patterns
         if not any(re.search(pattern, path) for path in paths)

@@ -87,10 +87,12 @@ def test_frozen_parameters_get_no_gradient(net):
 
 
 def test_a_pattern_that_finds_nothing_is_a_problem(net):
-    params = net[1]["params"]
+    params, statistics = net[1]["params"], net[1]["batch_stats"]
     assert frozen.problems(("^stem/", "kernel"), params) == []
+    assert len(frozen.problems(("mean$",), params)) == 1
+    assert frozen.problems(("mean$",), params, statistics) == []
     (problem,) = frozen.problems(("^backbone/", "stem"), params)
     assert problem == (
-        "config.optim.freeze='^backbone/': is found in no parameter's path; the "
-        "model's modules are head, stem. Mend or remove it."
+        "config.optim.freeze='^backbone/': is found in no path of the model; its "
+        "modules are head, stem. Mend or remove it."
     )
