@@ -16,6 +16,7 @@ import dataclasses
 import inspect
 import re
 import sys
+import warnings
 from typing import Any
 
 from segjax.commands import answer
@@ -78,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
         if args.memory:
             print(f"compiling {name} ...", file=sys.stderr, flush=True)
         row = {"name": name, "source": source(MODELS[name])}
-        row |= dataclasses.asdict(cost.of(model, size, memory=args.memory))
+        with warnings.catch_warnings():  # of sizes too small to train well at
+            warnings.simplefilter("ignore", UserWarning)
+            row |= dataclasses.asdict(cost.of(model, size, memory=args.memory))
         if args.layers:
             row["layers"] = [dataclasses.asdict(x) for x in cost.layers(model, size)]
         rows.append(row)
