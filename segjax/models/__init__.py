@@ -12,6 +12,8 @@ from segjax.models.deeplab_largefov import DeepLabLargeFOV
 from segjax.models.deeplab_v2 import DeepLabV2
 from segjax.models.deeplab_v3 import DeepLabV3
 from segjax.models.deeplab_v3plus import DeepLabV3Plus
+from segjax.models.fcn import FCN
+from segjax.models.fcn_resnet import FCNResNet
 from segjax.models.hrnet import HRNet
 from segjax.models.icnet import ICNet
 from segjax.models.mobile_unet import MobileUNet
@@ -27,6 +29,8 @@ from segjax.models.xception_unet import XceptionUNet
 MODELS = Table(
     "model",
     {
+        "fcn_resnet": FCNResNet,
+        "fcn": FCN,
         "backbone_unet": BackboneUNet,
         "deeplab_largefov": DeepLabLargeFOV,
         "deeplab_v2": DeepLabV2,

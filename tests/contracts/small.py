@@ -1,6 +1,8 @@
 """Arguments that make each model small enough for a test."""
 
 SMALL = {
+    "fcn_resnet": dict(backbone="resnet18", backbone_width=0.125),
+    "fcn": dict(backbone="vgg11", backbone_width=0.125, fc_width=16),
     "icnet": dict(width=4, blocks=(1, 2, 1, 1), features=8),
     "pspnet": dict(
         backbone="resnet18",
@@ -27,7 +29,7 @@ SMALL = {
         backbone="resnet18", backbone_width=0.125, features=8, rates=(1, 2)
     ),
     "hrnet": dict(width=4, units=(1, 1, 1), blocks=1, stem=8),
-    "segformer": dict(backbone_width=0.25, width=8, drop_path=0.0),
+    "segformer": dict(backbone_width=0.25, blocks=(1, 1, 1, 1), width=8, drop_path=0.0),
     "segnet": dict(widths=(4, 6, 8), convolutions=(2, 1, 1)),
     "unet": dict(width=4, depth=2),
     "valid_unet": dict(width=4, depth=2),
