@@ -254,6 +254,9 @@ def test_weights_of_another_run_start_a_new_one(finished, tmp_path, settings):
     loaded, skipped, new = map(int, ledger[0].split()[1:])
     assert loaded > 10
     assert (skipped, new) == (0, 0)
+    kept = record.read(tmp_path / "tuned")["attempts"][0]["init_from"]
+    assert (kept["project"], kept["loaded"]) == ("segjax", loaded)
+    assert len(kept["sha256"]) == 64
     start = metrics_log.read(finished[0] / "metrics.jsonl")[0]["loss"]
     tuned = metrics_log.read(tmp_path / "tuned" / "metrics.jsonl")[0]["loss"]
     assert tuned < start
