@@ -5,6 +5,7 @@ from functools import partial
 from segjax.models.backbones import make
 from segjax.models.backbones.mobilenet_v1 import MobileNetV1
 from segjax.models.backbones.mobilenet_v2 import MobileNetV2
+from segjax.models.backbones.mobilenet_v3 import MobileNetV3Large
 from tests.oracles.harness import Oracle, with_torchvision
 
 STRIDES = (2, 4, 8, 16, 32)
@@ -101,6 +102,15 @@ def _without_2(model, variables, x):
     return {stride: y for stride, y in features.items() if stride > 2}
 
 
+def _v3_features(module, x):
+    features = {}
+    for i, layer in enumerate(module.features):
+        x = layer(x)
+        if i in (1, 3, 6, 12, 16):
+            features[STRIDES[len(features)]] = x
+    return features
+
+
 TORCHVISION, TIMM, TRANSFORMERS = MobileNetV2.foreign
 
 DEEP = dict(tolerance=1e-4, large_tolerance=2e-4)
@@ -163,5 +173,26 @@ ORACLES = (
         run=_v2_hidden,
         apply=_without_2,
         note="symmetric padding, epsilon 1e-5",
+    ),
+    Oracle(
+        "mobilenet_v3_large_torchvision",
+        ours=lambda: make("mobilenet_v3_large"),
+        theirs=partial(_torchvision, "mobilenet_v3_large"),
+        names=MobileNetV3Large.foreign[0],
+        against="torchvision",
+        **DEEP,
+        run=_v3_features,
+    ),
+    Oracle(
+        "mobilenet_v3_large_reduced_torchvision",
+        ours=lambda: make("mobilenet_v3_large", reduced=True, width=0.5),
+        theirs=partial(
+            _torchvision, "mobilenet_v3_large", reduced_tail=True, width_mult=0.5
+        ),
+        names=MobileNetV3Large.foreign[0],
+        against="torchvision",
+        **DEEP,
+        run=_v3_features,
+        note="half the width",
     ),
 )

@@ -3,6 +3,7 @@
 from functools import partial
 
 from segjax.models.backbones import make
+from segjax.models.backbones.xception import Xception
 from segjax.models.backbones.xception_aligned import AlignedXception
 from tests.oracles.harness import Oracle, with_torchvision
 
@@ -14,6 +15,23 @@ def _aligned(name: str, **options):
     import timm
 
     return timm.create_model(name, pretrained=False, num_classes=3, **options)
+
+
+def _original():
+    import torch
+
+    module = _aligned("legacy_xception")
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.eps = 1e-3
+    module.conv1.padding = module.conv2.padding = (1, 1)
+    return module
+
+
+def _original_features(module, x):
+    """Behind the ReLU with which the next block starts."""
+    _, features = module.forward_intermediates(x)
+    return dict(zip(STRIDES, features, strict=True))
 
 
 def _slim():
@@ -79,5 +97,16 @@ ORACLES = (
         run=_features,
         gain=0.7,
         slow=True,
+    ),
+    Oracle(
+        "xception_timm",
+        ours=lambda: make("xception"),
+        theirs=_original,
+        names=Xception.foreign[0],
+        against="timm",
+        run=_original_features,
+        gain=0.7,
+        slow=True,
+        note="padded stem, epsilon 1e-3",
     ),
 )

@@ -9,8 +9,10 @@ from segjax.models.backbones import (
     mit,
     mobilenet_v1,
     mobilenet_v2,
+    mobilenet_v3,
     resnet,
     vgg,
+    xception,
     xception_aligned,
 )
 from segjax.models.backbones.backbone import Backbone
@@ -23,6 +25,7 @@ BACKBONES = Table(
         "mit_b2": mit.MiTB2,
         "mobilenet_v1": mobilenet_v1.MobileNetV1,
         "mobilenet_v2": mobilenet_v2.MobileNetV2,
+        "mobilenet_v3_large": mobilenet_v3.MobileNetV3Large,
         "resnet18": resnet.ResNet18,
         "resnet34": resnet.ResNet34,
         "resnet50": resnet.ResNet50,
@@ -32,6 +35,7 @@ BACKBONES = Table(
         "vgg11_bn": vgg.VGG11Normed,
         "vgg16": vgg.VGG16,
         "vgg16_bn": vgg.VGG16Normed,
+        "xception": xception.Xception,
         "xception41": xception_aligned.Xception41,
         "xception65": xception_aligned.Xception65,
     },

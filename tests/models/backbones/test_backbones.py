@@ -15,6 +15,7 @@ from segjax.train.init import count_parameters
 SMALL = {
     "mobilenet_v1": dict(width=0.125),
     "mobilenet_v2": dict(width=0.125, expansions=True),
+    "mobilenet_v3_large": dict(width=0.125),
     "resnet18": dict(width=0.125),
     "resnet34": dict(width=0.125, blocks=(1, 2, 1, 2)),
     "resnet50": dict(width=0.125, blocks=(1, 1, 2, 2), stem="deep"),
@@ -24,6 +25,7 @@ SMALL = {
     "vgg11_bn": dict(width=0.125),
     "vgg16": dict(width=0.0625),
     "vgg16_bn": dict(width=0.0625),
+    "xception": dict(width=0.03125),
     "xception41": dict(width=0.03125, middle=1),
     "xception65": dict(width=0.03125, middle=2),
 }
@@ -37,6 +39,10 @@ PARAMETERS = {
     # convolution, 320 * 1280 + 2 * 1280, and its classifier, 1280 * 1000 + 1000
     "mobilenet_v1": 3_228_864 - 21_888,
     "mobilenet_v2": 3_504_872 - 412_160 - 1_281_000,
+    # torchvision's less 960 * 1280 + 1280 and 1280 * 1000 + 1000
+    "mobilenet_v3_large": 5_483_032 - 1_230_080 - 1_281_000,
+    # Keras's less its running statistics
+    "xception": 20_861_480 - 54_528,
     # timm's, less 2048 * 1000 + 1000
     "xception41": 26_969_560 - 2_049_000,
     "xception65": 39_916_312 - 2_049_000,
