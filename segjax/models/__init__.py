@@ -8,6 +8,7 @@ collection `aux`, which only the train step asks for.
 
 from segjax.core.tables import Table
 from segjax.models.backbone_unet import BackboneUNet
+from segjax.models.convlstm_unet import ConvLSTMUNet
 from segjax.models.deeplab_largefov import DeepLabLargeFOV
 from segjax.models.deeplab_v2 import DeepLabV2
 from segjax.models.deeplab_v3 import DeepLabV3
@@ -32,6 +33,7 @@ MODELS = Table(
         "fcn_resnet": FCNResNet,
         "fcn": FCN,
         "backbone_unet": BackboneUNet,
+        "convlstm_unet": ConvLSTMUNet,
         "deeplab_largefov": DeepLabLargeFOV,
         "deeplab_v2": DeepLabV2,
         "deeplab_v3": DeepLabV3,

@@ -31,6 +31,7 @@ SMALL = {
     "hrnet": dict(width=4, units=(1, 1, 1), blocks=1, stem=8),
     "segformer": dict(backbone_width=0.25, blocks=(1, 1, 1, 1), width=8, drop_path=0.0),
     "segnet": dict(widths=(4, 6, 8), convolutions=(2, 1, 1)),
+    "convlstm_unet": dict(width=4, depth=1),
     "unet": dict(width=4, depth=2),
     "valid_unet": dict(width=4, depth=2),
     "xception_unet": dict(width=4, depth=1, skips=True),
