@@ -61,6 +61,7 @@ class SegFormer(Segmenter):
       num_outputs: `K`, channels of the logits.
       backbone: `mit_b0`, `mit_b1` or `mit_b2`.
       backbone_width: multiplier of the backbone's channels; 1 is the paper's.
+      blocks: blocks of the backbone's four stages; None is the paper's.
       width: channels of the decoder; None is the paper's, 256 of B0 and B1, 768 of B2.
       drop_path: chance to leave a residual out of an image in training, at the
         deepest block.
@@ -73,6 +74,7 @@ class SegFormer(Segmenter):
     num_outputs: int
     backbone: Literal["mit_b0", "mit_b1", "mit_b2"] = "mit_b0"
     backbone_width: float = 1.0
+    blocks: tuple[int, int, int, int] | None = None
     width: int | None = None
     drop_path: float = 0.1
     dropout: float = 0.1
@@ -91,6 +93,10 @@ class SegFormer(Segmenter):
             for field in ("drop_path", "dropout")
             if not 0 <= (value := getattr(self, field)) < 1
         ]
+        if self.blocks is not None and min(self.blocks) < 1:
+            problems.append(
+                f"config.model.blocks={self.blocks}: each must be 1 or more."
+            )
         if self.backbone_width <= 0:
             problems.append(
                 f"config.model.backbone_width={self.backbone_width}: must be above 0."
@@ -121,8 +127,10 @@ class SegFormer(Segmenter):
         size = x.shape[1:3]
         dtype = compute_dtype(self.dtype)
         width = self.width or (768 if self.backbone == "mit_b2" else 256)
+        depth = {} if self.blocks is None else {"blocks": self.blocks}
         features = backbones.make(
             self.backbone,
+            **depth,
             width=self.backbone_width,
             drop_path=self.drop_path,
             dtype=dtype,
