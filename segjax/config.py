@@ -154,7 +154,7 @@ def resolve(config: Mapping[str, Any] | ConfigDict) -> Config:
         input=Input(**plain["input"]),
         model=plain["model"],
         loss=plain["loss"],
-        optim=plain["optim"],
+        optim=_optim(plain),
         train=Train(**plain["train"]),
         evaluate=Evaluate(**plain.get("evaluate", {})),
         init_from=plain.get("init_from") or None,
@@ -300,6 +300,14 @@ def make_model(section: Mapping[str, Any], num_outputs: int):
     """The model that the config's `model` section names."""
     kwargs = {k: v for k, v in section.items() if k != "name"}
     return MODELS[section["name"]](num_outputs=num_outputs, **kwargs)
+
+
+def _optim(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The optimiser's section, which freezes what the model wants frozen, too."""
+    frozen = make_model(plain["model"], num_outputs=1).frozen_paths
+    if not frozen:
+        return plain["optim"]
+    return {**plain["optim"], "freeze": (*plain["optim"].get("freeze", ()), *frozen)}
 
 
 def _ops(text: str, where: str) -> tuple[tuple, ops.Normalize]:

@@ -13,12 +13,15 @@ from segjax.models.deeplab_largefov import DeepLabLargeFOV
 from segjax.models.deeplab_v2 import DeepLabV2
 from segjax.models.deeplab_v3 import DeepLabV3
 from segjax.models.deeplab_v3plus import DeepLabV3Plus
+from segjax.models.fc_densenet import FCDenseNet
 from segjax.models.fcn import FCN
 from segjax.models.fcn_resnet import FCNResNet
 from segjax.models.hrnet import HRNet
 from segjax.models.icnet import ICNet
 from segjax.models.mobile_unet import MobileUNet
+from segjax.models.mobilenet_segnet import MobileNetSegNet
 from segjax.models.pspnet import PSPNet
+from segjax.models.recurrent import Recurrent
 from segjax.models.segformer import SegFormer
 from segjax.models.segnet import SegNet
 from segjax.models.segnet_basic import SegNetBasic
@@ -30,6 +33,8 @@ from segjax.models.xception_unet import XceptionUNet
 MODELS = Table(
     "model",
     {
+        "mobilenet_segnet": MobileNetSegNet,
+        "fc_densenet": FCDenseNet,
         "fcn_resnet": FCNResNet,
         "fcn": FCN,
         "backbone_unet": BackboneUNet,
@@ -42,6 +47,7 @@ MODELS = Table(
         "icnet": ICNet,
         "mobile_unet": MobileUNet,
         "pspnet": PSPNet,
+        "recurrent": Recurrent,
         "segformer": SegFormer,
         "segnet": SegNet,
         "segnet_basic": SegNetBasic,

@@ -33,6 +33,14 @@ class Segmenter(nn.Module):
         """What other projects call this model's arrays, or its backbone's."""
         return ()
 
+    @property
+    def frozen_paths(self) -> tuple[str, ...]:
+        """Patterns of parameters and statistics that training must leave alone.
+
+        They join those of the config's `optim.freeze`.
+        """
+        return ()
+
     def input_side(self, side: int) -> int:
         """The smallest legal input side whose logits cover `side` pixels."""
         return -(-side // self.stride) * self.stride

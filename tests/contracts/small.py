@@ -1,6 +1,8 @@
 """Arguments that make each model small enough for a test."""
 
 SMALL = {
+    "mobilenet_segnet": dict(backbone_width=0.125, widths=(8, 8, 8, 8)),
+    "fc_densenet": dict(growth=4, layers=(1, 2, 1), first=6),
     "fcn_resnet": dict(backbone="resnet18", backbone_width=0.125),
     "fcn": dict(backbone="vgg11", backbone_width=0.125, fc_width=16),
     "icnet": dict(width=4, blocks=(1, 2, 1, 1), features=8),
@@ -32,6 +34,7 @@ SMALL = {
     "segformer": dict(backbone_width=0.25, blocks=(1, 1, 1, 1), width=8, drop_path=0.0),
     "segnet": dict(widths=(4, 6, 8), convolutions=(2, 1, 1)),
     "convlstm_unet": dict(width=4, depth=1),
+    "recurrent": dict(model_options=dict(width=4, depth=1), width=4),
     "unet": dict(width=4, depth=2),
     "valid_unet": dict(width=4, depth=2),
     "xception_unet": dict(width=4, depth=1, skips=True),
