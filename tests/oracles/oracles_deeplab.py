@@ -1,9 +1,16 @@
 """The atrous models against torchvision, transformers and others."""
 
+import dataclasses
+
 import flax.linen as nn
 
+from segjax.models.backbones.resnet import ResNet18
+from segjax.models.backbones.vgg import VGG11
+from segjax.models.deeplab_largefov import DeepLabLargeFOV
+from segjax.models.deeplab_v2 import DeepLabV2
 from segjax.models.deeplab_v3 import DeepLabV3
 from segjax.models.deeplab_v3plus import DeepLabV3Plus
+from segjax.models.pspnet import PSPNet
 from segjax.optim import frozen
 from tests.oracles.harness import Oracle, with_torchvision
 
@@ -110,6 +117,181 @@ def _smp_deeplab_v3plus():
     return net
 
 
+def deeplab_largefov_vgg11() -> DeepLabLargeFOV:
+    return DeepLabLargeFOV(num_outputs=K, backbone="vgg11", features=16, rate=3)
+
+
+def _vgg11_dilated():
+    """torchvision's VGG-11, its last two poolings dilated instead of striding."""
+    with_torchvision()
+    import torch
+    from torchvision.models import vgg11
+
+    class Pool(torch.nn.Module):
+        def __init__(self, rate: int):
+            super().__init__()
+            self.rate = rate
+
+        def forward(self, x):
+            low = torch.finfo(x.dtype).min
+            x = torch.nn.functional.pad(x, (0, self.rate, 0, self.rate), value=low)
+            return torch.nn.functional.max_pool2d(x, 2, 1, dilation=self.rate)
+
+    layers = vgg11(weights=None).features
+    layers[15], layers[20] = Pool(1), Pool(2)
+    for i in (16, 18):
+        layers[i].dilation = layers[i].padding = (2, 2)
+    return layers
+
+
+def _resnet18_dilated():
+    """torchvision's ResNet-18 at output stride 8, which it refuses to make itself."""
+    with_torchvision()
+    from torchvision.models import resnet18
+
+    net = resnet18(weights=None)
+    for layer, before, after in ((net.layer3, 1, 2), (net.layer4, 2, 4)):
+        first, second = layer
+        first.conv1.stride = first.downsample[0].stride = (1, 1)
+        first.conv1.dilation = first.conv1.padding = (before, before)
+        for conv in (first.conv2, second.conv1, second.conv2):
+            conv.dilation = conv.padding = (after, after)
+    del net.fc
+    return net
+
+
+def _staged(net, x):
+    """Features of the last two stages of torchvision's ResNet."""
+    x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
+    third = net.layer3(net.layer2(net.layer1(x)))
+    return third, net.layer4(third)
+
+
+def _grown(x, like):
+    import torch
+
+    return torch.nn.functional.interpolate(
+        x, size=like.shape[2:], mode="bilinear", align_corners=False
+    )
+
+
+def _largefov():
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = _vgg11_dilated()
+            self.fc6 = nn.Conv2d(512, 16, 3, padding=3, dilation=3)
+            self.fc7 = nn.Conv2d(16, 16, 1)
+            self.fc8 = nn.Conv2d(16, K, 1)
+
+        def forward(self, x):
+            y = self.fc7(self.fc6(self.features(x)).relu()).relu()
+            return _grown(self.fc8(y), x)
+
+    return Net()
+
+
+LARGEFOV_NAMES = dataclasses.replace(
+    VGG11.foreign[0],
+    modules=(
+        (r"fc([67])", r"fc\1/conv"),
+        (r"fc8", "head"),
+        *((there, f"backbone/{here}") for there, here in VGG11.foreign[0].modules),
+    ),
+)
+
+
+def deeplab_v2_resnet18() -> DeepLabV2:
+    return DeepLabV2(num_outputs=K, backbone="resnet18", rates=RATES)
+
+
+def _deeplab_v2():
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.backbone = _resnet18_dilated()
+            self.aspp = nn.ModuleList(
+                nn.Conv2d(512, K, 3, padding=rate, dilation=rate) for rate in RATES
+            )
+
+        def forward(self, x):
+            y = _staged(self.backbone, x)[1]
+            return _grown(sum(branch(y) for branch in self.aspp), x)
+
+    return Net()
+
+
+RESNET_NAMES = ResNet18.foreign[0].nested(r"backbone\.", "backbone")
+
+DEEPLAB_V2_NAMES = dataclasses.replace(
+    RESNET_NAMES,
+    modules=((r"aspp\.(\d)", r"aspp\1/head"), *RESNET_NAMES.modules),
+)
+
+
+def pspnet_resnet18() -> PSPNet:
+    return PSPNet(num_outputs=K, backbone="resnet18", features=16)
+
+
+def _pspnet():
+    with_torchvision()
+    import torch
+    from segmentation_models_pytorch.decoders.pspnet import decoder
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.backbone = _resnet18_dilated()
+            self.pyramid = decoder.PSPModule(512)
+            # there the level of one region has no norm; given here the paper's
+            self.pyramid.blocks[0].pool[1] = decoder.modules.Conv2dReLU(512, 128, 1)
+            self.fuse = nn.Sequential(
+                nn.Conv2d(1024, 16, 3, padding=1, bias=False),
+                nn.BatchNorm2d(16),
+                nn.ReLU(),
+            )
+            self.head = nn.Conv2d(16, K, 1)
+            self.aux = nn.Sequential(
+                nn.Conv2d(256, 64, 3, padding=1, bias=False),
+                nn.BatchNorm2d(64),
+                nn.ReLU(),
+                nn.Conv2d(64, K, 1),
+            )
+
+        def forward(self, x):
+            third, fourth = _staged(self.backbone, x)
+            blocks = self.pyramid.blocks
+            levels = [_grown(block.pool(fourth), fourth) for block in blocks]
+            y = torch.cat([fourth, *levels], dim=1)
+            return {
+                "out": _grown(self.head(self.fuse(y)), x),
+                "aux": _grown(self.aux(third), x),
+            }
+
+    return Net()
+
+
+PSPNET_NAMES = dataclasses.replace(
+    RESNET_NAMES,
+    modules=(
+        (r"pyramid\.blocks\.(\d)\.pool\.1\.0", r"pyramid/level\1/conv"),
+        (r"pyramid\.blocks\.(\d)\.pool\.1\.1", r"pyramid/level\1/norm"),
+        (r"fuse\.0", "fuse/conv"),
+        (r"fuse\.1", "fuse/norm"),
+        (r"head", "head"),
+        (r"aux\.0", "aux_head/conv/conv"),
+        (r"aux\.1", "aux_head/conv/norm"),
+        (r"aux\.3", "aux_head/head"),
+        *RESNET_NAMES.modules,
+    ),
+)
+
+
 ORACLES = (
     Oracle(
         "deeplab_v3_resnet50_torchvision",
@@ -139,5 +321,30 @@ ORACLES = (
         names=foreign(deeplab_v3plus_resnet18(), "segmentation_models_pytorch"),
         against="segmentation_models_pytorch",
         note="align_corners off; first block of the dilated stage undilated",
+    ),
+    Oracle(
+        "deeplab_largefov_vgg11_plain",
+        ours=deeplab_largefov_vgg11,
+        theirs=_largefov,
+        names=LARGEFOV_NAMES,
+        against="torchvision",
+        note="its VGG-11, poolings dilated; the head in 10 lines of PyTorch",
+    ),
+    Oracle(
+        "deeplab_v2_resnet18_plain",
+        ours=deeplab_v2_resnet18,
+        theirs=_deeplab_v2,
+        names=DEEPLAB_V2_NAMES,
+        against="torchvision",
+        note="its ResNet-18, dilated; the head in 10 lines of PyTorch",
+    ),
+    Oracle(
+        "pspnet_resnet18_smp",
+        ours=pspnet_resnet18,
+        theirs=_pspnet,
+        names=PSPNET_NAMES,
+        against="segmentation_models_pytorch",
+        apply=both_heads,
+        note="its pyramid, align_corners off, a norm on every level; both heads",
     ),
 )
