@@ -30,7 +30,7 @@ class Carried:
       values: path (`params/...`, `batch_stats/...`) -> array of the target's shape.
       unmatched: name there -> why it was not taken.
       dropped: names that the rules leave out on purpose.
-      unfilled: paths of the target under `names.under` that got nothing.
+      unfilled: paths of the target that got nothing and should have.
     """
 
     values: dict[str, np.ndarray]
@@ -73,14 +73,9 @@ def carry(
         unmatched=unmatched,
         dropped=tuple(dropped),
         unfilled=tuple(
-            p for p in target if p not in values and stands_under(p, names.under)
+            p for p in target if p not in values and names.expects(p.partition("/")[2])
         ),
     )
-
-
-def stands_under(path: str, module: str) -> bool:
-    """Whether `params/a/b/kernel` belongs to the module `a/b`; all belong to ""."""
-    return not module or path.partition("/")[2].startswith(f"{module}/")
 
 
 def _path(name: str, names: Names, target: Mapping[str, Any]) -> tuple[str, str]:

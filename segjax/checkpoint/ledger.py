@@ -105,12 +105,16 @@ def refuse_unnamed(ledger: Ledger, allow: tuple[str, ...]) -> None:
     unfilled = [path for path in ledger.unfilled if not named(path)]
     if not skipped and not unfilled:
         return
-    theirs = _grouped((name, f"{name} {why}") for name, why in skipped)
-    ours = _grouped((path, f"{path} gets nothing") for path in unfilled)
-    patterns = list(dict.fromkeys([*theirs, *ours]))
-    lines = [f"  {pattern}: {text}" for pattern, text in _texts({**theirs, **ours})]
-    more = [] if len(patterns) <= GROUPS else [f"  and {len(patterns) - GROUPS} more"]
-    wanted = "".join(f"{pattern!r}, " for pattern in patterns[:GROUPS])
+    groups = _grouped(
+        [(name, f"{name} {why}") for name, why in skipped]
+        + [(path, f"{path} gets nothing") for path in unfilled]
+    )
+    lines = [
+        f"  {pattern}: {texts[0]}" + (f", and {len(texts) - 1} more" * (len(texts) > 1))
+        for pattern, texts in list(groups.items())[:GROUPS]
+    ]
+    more = [f"  and {len(groups) - GROUPS} more"] * (len(groups) > GROUPS)
+    wanted = "".join(f"{pattern!r}, " for pattern in list(groups)[:GROUPS])
     raise UserError(
         "\n".join(
             [
@@ -150,14 +154,6 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         end = ("/" if mark == "/" else r"\.") if there else "$"
         groups.setdefault(f"^{re.escape(first)}{end}", []).append(text)
     return groups
-
-
-def _texts(groups: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """Each group with its first array, and how many there are."""
-    return [
-        (pattern, texts[0] + (f", and {len(texts) - 1} more" if texts[1:] else ""))
-        for pattern, texts in list(groups.items())[:GROUPS]
-    ]
 
 
 def _first(lines: Iterable[str]) -> list[str]:

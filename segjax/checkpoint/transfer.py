@@ -10,9 +10,9 @@ import jax
 import numpy as np
 
 from segjax.checkpoint import arrays, state_dict
-from segjax.checkpoint.foreign import Carried, carry, stands_under
+from segjax.checkpoint.foreign import Carried, carry
 from segjax.checkpoint.leaves import Leaf, flatten, shapes
-from segjax.checkpoint.ledger import Ledger, refuse_unnamed, unused
+from segjax.checkpoint.ledger import Ledger, bare, refuse_unnamed, unused
 from segjax.checkpoint.manifest import MANIFEST
 from segjax.checkpoint.weights import empty, find, of_weights
 from segjax.core.errors import UserError
@@ -96,13 +96,14 @@ def _from_run(
     found = arrays.read(where, {prefix + p: empty(stored[p]) for p in loaded})
     values = {place[p]: found[prefix + p] for p in loaded}
     new = tuple(p for p in sorted(target) if p not in values)
+    inside = f"{under}/" if under else ""
     ledger = Ledger(
         path=where,
         sha256=hashlib.sha256((where / MANIFEST).read_bytes()).hexdigest(),
         loaded=tuple(values),
         skipped=tuple((p, why[p]) for p in place if why[p]),
         new=new,
-        unfilled=tuple(p for p in new if stands_under(p, under)),
+        unfilled=tuple(p for p in new if bare(p).startswith(inside)),
         step=saved.step,
         averaged=bool(prefix),
         notes=_notes(saved.meta, meta),

@@ -20,6 +20,8 @@ class Names:
       kinds: (regular expression of whole names, kind) for arrays whose axes do not
         follow from their rank; see `checkpoint.foreign.KINDS`.
       under: module of ours that all the paths stand under, "" for the whole model.
+      new: regular expressions of our paths (`head/.*`) that get nothing from these
+        arrays, and need not, such as a head that they do not have.
     """
 
     project: str
@@ -27,6 +29,7 @@ class Names:
     drop: tuple[str, ...] = (r".*\.num_batches_tracked",)
     kinds: tuple[tuple[str, str], ...] = ()
     under: str = ""
+    new: tuple[str, ...] = ()
 
     def module(self, name: str) -> str | None:
         """The path of our module for a module's name there; None if no rule fits."""
@@ -44,10 +47,15 @@ class Names:
         """The kind of the array `name`; "" where its axes follow from its rank."""
         return next((k for p, k in self.kinds if re.fullmatch(p, name)), "")
 
+    def expects(self, path: str) -> bool:
+        """Whether the parameter or statistic `a/b/kernel` should get an array."""
+        inside = not self.under or path.startswith(f"{self.under}/")
+        return inside and not any(re.fullmatch(pattern, path) for pattern in self.new)
+
     def within(self, module: str) -> "Names":
         """The same names for a network that stands under `module` of a larger one."""
         under = f"{module}/{self.under}" if self.under else module
-        return dataclasses.replace(self, under=under)
+        return dataclasses.replace(self, under=under, new=self._deeper(module))
 
     def nested(self, there: str, here: str) -> "Names":
         """The same names for a network that is a part of a larger one, there and here.
@@ -69,5 +77,9 @@ class Names:
                 (f"{there}(?:{p})", f"{here}/{path}") for p, path in self.modules
             ),
             drop=deeper(self.drop),
+            new=self._deeper(here),
             kinds=tuple((deeper((p,))[0], kind) for p, kind in self.kinds),
         )
+
+    def _deeper(self, module: str) -> tuple[str, ...]:
+        return tuple(f"{re.escape(module)}/(?:{pattern})" for pattern in self.new)

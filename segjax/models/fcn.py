@@ -151,5 +151,6 @@ DENSE = Names(
     modules=((r"classifier\.0", "fc6"), (r"classifier\.3", "fc7")),
     kinds=((r"classifier\.0\.weight", "dense_7x7"),),
     drop=(r"classifier\.6\..*", r".*\.num_batches_tracked"),
+    new=(r"(score|up)\d+/.*",),
 )
 """Of VGG's fully connected layers; the scores are new."""

@@ -65,6 +65,7 @@ TIMM = Names(
     project="timm",
     modules=_rules(),
     drop=(r"(incre_modules|downsamp_modules|final_layer|classifier)\..*", DROPPED),
+    new=(r"(mix|head)/.*",),
 )
 
 OFFICIAL = Names(

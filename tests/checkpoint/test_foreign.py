@@ -176,3 +176,15 @@ def test_a_part_of_a_model_is_expected_alone():
     carried = carry(arrays, NAMES.within("backbone"), target)
     assert list(carried.values) == ["params/backbone/stage1/conv/kernel"]
     assert carried.unfilled == ("params/backbone/stage1/norm/scale",)
+
+
+def test_what_stays_new_need_not_be_filled():
+    target = leaves(
+        params__part__head__bias=(3,), params__part__tail__bias=(3,), params__a__b=(1,)
+    )
+    names = dataclasses.replace(NAMES, new=("head/.*",))
+    assert carry({}, names, leaves(params__head__bias=(3,))).unfilled == ()
+    for deeper in (names.within("part"), names.nested(r"x\.", "part")):
+        unfilled = carry({}, deeper, target).unfilled
+        assert "params/part/tail/bias" in unfilled
+        assert "params/part/head/bias" not in unfilled
