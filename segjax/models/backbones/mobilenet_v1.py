@@ -92,7 +92,12 @@ class MobileNetV1(Backbone):
     With the 21,888 running statistics these are the 3,228,864 of Keras. The features
     are the last block's of each stride: `block1`, `block3`, `block5`, `block11`,
     `block13`.
+
+    Attributes:
+      blocks: number of blocks; fewer, such as 11, leave out the deepest features.
     """
+
+    blocks: int = len(BLOCKS)
 
     foreign = (_timm(), _transformers())
 
@@ -107,9 +112,10 @@ class MobileNetV1(Backbone):
         x = ConvNorm(self.channels(32), 3, stride=2, **style, name="stem")(x, train)
         features = {}
         key = 2
-        plan = steps([stride for _, stride in BLOCKS], self.output_stride, start=2)
+        blocks = BLOCKS[: self.blocks]
+        plan = steps([stride for _, stride in blocks], self.output_stride, start=2)
         for number, ((channels, stride), step) in enumerate(
-            zip(BLOCKS, plan, strict=True), start=1
+            zip(blocks, plan, strict=True), start=1
         ):
             x = SeparableBlock(
                 self.channels(channels),
