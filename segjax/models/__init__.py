@@ -27,25 +27,26 @@ from segjax.models.segnet import SegNet
 from segjax.models.segnet_basic import SegNetBasic
 from segjax.models.ternausnet import TernausNet
 from segjax.models.unet import UNet
+from segjax.models.unet_plus_plus import UNetPlusPlus
 from segjax.models.valid_unet import ValidUNet
 from segjax.models.xception_unet import XceptionUNet
 
 MODELS = Table(
     "model",
     {
-        "mobilenet_segnet": MobileNetSegNet,
-        "fc_densenet": FCDenseNet,
-        "fcn_resnet": FCNResNet,
-        "fcn": FCN,
         "backbone_unet": BackboneUNet,
         "convlstm_unet": ConvLSTMUNet,
         "deeplab_largefov": DeepLabLargeFOV,
         "deeplab_v2": DeepLabV2,
         "deeplab_v3": DeepLabV3,
         "deeplab_v3plus": DeepLabV3Plus,
+        "fc_densenet": FCDenseNet,
+        "fcn": FCN,
+        "fcn_resnet": FCNResNet,
         "hrnet": HRNet,
         "icnet": ICNet,
         "mobile_unet": MobileUNet,
+        "mobilenet_segnet": MobileNetSegNet,
         "pspnet": PSPNet,
         "recurrent": Recurrent,
         "segformer": SegFormer,
@@ -53,6 +54,7 @@ MODELS = Table(
         "segnet_basic": SegNetBasic,
         "ternausnet": TernausNet,
         "unet": UNet,
+        "unet_plus_plus": UNetPlusPlus,
         "valid_unet": ValidUNet,
         "xception_unet": XceptionUNet,
     },
