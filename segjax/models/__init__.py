@@ -18,6 +18,7 @@ from segjax.models.fcn import FCN
 from segjax.models.fcn_resnet import FCNResNet
 from segjax.models.hrnet import HRNet
 from segjax.models.icnet import ICNet
+from segjax.models.linknet import LinkNet
 from segjax.models.mobile_unet import MobileUNet
 from segjax.models.mobilenet_segnet import MobileNetSegNet
 from segjax.models.pspnet import PSPNet
@@ -45,6 +46,7 @@ MODELS = Table(
         "fcn_resnet": FCNResNet,
         "hrnet": HRNet,
         "icnet": ICNet,
+        "linknet": LinkNet,
         "mobile_unet": MobileUNet,
         "mobilenet_segnet": MobileNetSegNet,
         "pspnet": PSPNet,

@@ -44,4 +44,5 @@ SMALL = {
     "ternausnet": dict(backbone_width=0.125, width=2),
     "mobile_unet": dict(backbone_width=0.25, decoder_widths=(8, 8, 4, 4)),
     "unet_plus_plus": dict(width=4, depth=2),
+    "linknet": dict(backbone_width=0.125, end_width=4),
 }
