@@ -22,6 +22,7 @@ from segjax.models.linknet import LinkNet
 from segjax.models.mobile_unet import MobileUNet
 from segjax.models.mobilenet_segnet import MobileNetSegNet
 from segjax.models.pspnet import PSPNet
+from segjax.models.r2unet import R2UNet
 from segjax.models.recurrent import Recurrent
 from segjax.models.segformer import SegFormer
 from segjax.models.segnet import SegNet
@@ -50,6 +51,7 @@ MODELS = Table(
         "mobile_unet": MobileUNet,
         "mobilenet_segnet": MobileNetSegNet,
         "pspnet": PSPNet,
+        "r2unet": R2UNet,
         "recurrent": Recurrent,
         "segformer": SegFormer,
         "segnet": SegNet,

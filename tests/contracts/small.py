@@ -45,4 +45,5 @@ SMALL = {
     "mobile_unet": dict(backbone_width=0.25, decoder_widths=(8, 8, 4, 4)),
     "unet_plus_plus": dict(width=4, depth=2),
     "linknet": dict(backbone_width=0.125, end_width=4),
+    "r2unet": dict(width=4, depth=1),
 }
