@@ -8,6 +8,7 @@ collection `aux`, which only the train step asks for.
 
 from segjax.core.tables import Table
 from segjax.models.backbone_unet import BackboneUNet
+from segjax.models.backbone_unet_plus_plus import BackboneUNetPlusPlus
 from segjax.models.convlstm_unet import ConvLSTMUNet
 from segjax.models.deeplab_largefov import DeepLabLargeFOV
 from segjax.models.deeplab_v2 import DeepLabV2
@@ -37,6 +38,7 @@ MODELS = Table(
     "model",
     {
         "backbone_unet": BackboneUNet,
+        "backbone_unet_plus_plus": BackboneUNetPlusPlus,
         "convlstm_unet": ConvLSTMUNet,
         "deeplab_largefov": DeepLabLargeFOV,
         "deeplab_v2": DeepLabV2,

@@ -46,4 +46,7 @@ SMALL = {
     "unet_plus_plus": dict(width=4, depth=2),
     "linknet": dict(backbone_width=0.125, end_width=4),
     "r2unet": dict(width=4, depth=1),
+    "backbone_unet_plus_plus": dict(
+        backbone="resnet18", backbone_width=0.125, decoder_widths=(8, 8, 4, 4, 4)
+    ),
 }
