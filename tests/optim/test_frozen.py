@@ -73,6 +73,21 @@ def test_the_argument_of_a_norms_call_is_outranked():
     np.testing.assert_array_equal(changed["batch_stats"]["norm"]["mean"], 0)
 
 
+def test_a_norm_is_found_within_a_block_that_is_computed_again(net):
+    _, variables, x = net
+
+    class Again(nn.Module):
+        @nn.compact
+        def __call__(self, x, train: bool = False):
+            block = nn.remat(ConvNorm, static_argnums=(2,))
+            return block(2, name="head")(block(4, name="stem")(x, train), train)
+
+    again = Again(), variables, x
+    after, before = train(again, "^stem/")[1]["batch_stats"], variables["batch_stats"]
+    jax.tree.map(np.testing.assert_array_equal, after["stem"], before["stem"])
+    assert (after["head"]["norm"]["mean"] != before["head"]["norm"]["mean"]).any()
+
+
 def test_frozen_parameters_get_no_gradient(net):
     model, variables, x = net
 
