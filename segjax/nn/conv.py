@@ -1,4 +1,10 @@
-"""Convolutions: plain, atrous, grouped and depthwise, with norm and activation."""
+"""Convolutions: plain, atrous, grouped and depthwise, with norm and activation.
+
+`convolve` has several forms that give the same values: XLA's own convolution, a matrix
+product, and sums over the taps of the kernel. Which one is taken is decided there and
+nowhere else, by `benchmarks/blocks.py`; on a GPU or TPU it is XLA's own but for
+depthwise kernels and for taps that never meet the image.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,11 +12,22 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from segjax.nn.norm import NormName, norm
 
 Sides = int | tuple[int, int]
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
+"""Zeros above and below, left and right."""
+
+SPARSE = 0.75
+"""Share of the taps' pixels that lie in the image, below which the others are left out.
+
+An atrous kernel on a small map reads zeros for the most part: rate 18 on 45 x 60 reads
+59 % of its pixels inside.
+"""
 
 
 def convolve(
@@ -37,15 +54,17 @@ def convolve(
     if padding is None:
         padding = rate * (kh - 1) // 2, rate * (kw - 1) // 2
     rows, columns = (padding, padding) if isinstance(padding, int) else padding
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        [(rows, rows), (columns, columns)],
-        rhs_dilation=(rate, rate),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-    )
+    kernel, pads = _useful(x.shape, kernel, stride, rate, rows, columns)
+
+    depthwise = groups == x.shape[-1] == kernel.shape[-1] > 1
+    pointwise = groups == 1 and kernel.shape[:2] == (1, 1) and not np.any(pads)
+    if depthwise or (groups > 1 and _on_cpu()):
+        return _by_taps(x, kernel, stride, rate, pads, groups)
+    if pointwise and _on_cpu():
+        return jnp.einsum("bhwc,cf->bhwf", x[:, ::stride, ::stride], kernel[0, 0])
+    if stride == 1 < rate and _on_cpu() and _inside(x, kernel, rate, pads) < SPARSE:
+        return _by_overlaps(x, kernel, rate, pads)
+    return _by_xla(x, kernel, stride, rate, pads, groups)
 
 
 class Conv(nn.Module):
@@ -152,3 +171,128 @@ class ConvNorm(nn.Module):
             dtype=self.dtype,
         )
         return self.activation(x) if self.activation else x
+
+
+def _on_cpu() -> bool:
+    """Whether what is traced now will run on a CPU."""
+    return jax.default_backend() == "cpu"
+
+
+def _useful(
+    shape: tuple[int, ...],
+    kernel: Float[Array, "kh kw I F"],
+    stride: int,
+    rate: int,
+    rows: int,
+    columns: int,
+) -> tuple[Float[Array, "lh lw I F"], Pads]:
+    """The kernel less its outer taps that only ever see padding, and its padding."""
+    kept, pads = [], []
+    for n, k, pad in zip(shape[1:3], kernel.shape[:2], (rows, columns), strict=True):
+        last = stride * ((n + 2 * pad - rate * (k - 1) - 1) // stride)
+        at = np.arange(k) * rate - pad  # of tap 0, 1 ... at the first output pixel
+        seeing = np.flatnonzero((at + last >= 0) & (at < n))
+        first, final = (seeing[0], seeing[-1]) if len(seeing) else (0, k - 1)
+        kept.append(slice(int(first), int(final) + 1))
+        # a tap less is `rate` zeros less; what lies beyond the last pixel stays unread
+        pads.append((pad - rate * int(first), pad - rate * (k - 1 - int(final))))
+    return kernel[kept[0], kept[1]], (pads[0], pads[1])
+
+
+def _by_xla(
+    x: Float[Array, "B H W C"],
+    kernel: Float[Array, "kh kw I F"],
+    stride: int,
+    rate: int,
+    pads: Pads,
+    groups: int,
+) -> Float[Array, "B h w F"]:
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        pads,
+        rhs_dilation=(rate, rate),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )
+
+
+def _by_taps(
+    x: Float[Array, "B H W C"],
+    kernel: Float[Array, "kh kw I F"],
+    stride: int,
+    rate: int,
+    pads: Pads,
+    groups: int,
+) -> Float[Array, "B h w F"]:
+    """A grouped convolution as a sum over taps, accumulated in float32.
+
+    A depthwise tap is a multiply-add of a shifted image, and all taps fuse into one
+    pass; the tap of a grouped kernel is a batch of matrix products.
+    """
+    dtype, (kh, kw, _, F), C = x.dtype, kernel.shape, x.shape[-1]
+    zero = jnp.zeros((), jnp.float32)
+    x = jax.lax.pad(
+        x.astype(jnp.float32), zero, [(0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0,) * 3]
+    )
+    kernel = kernel.astype(jnp.float32)
+    # how far apart the first and the last pixel are that a tap sees
+    down, across = (
+        stride * ((n - rate * (k - 1) - 1) // stride)
+        for n, k in zip(x.shape[1:3], (kh, kw), strict=True)
+    )
+    total = 0
+    for i, j in np.ndindex(kh, kw):
+        top, left = i * rate, j * rate
+        view = x[:, top : top + down + 1 : stride, left : left + across + 1 : stride]
+        if groups == C == F:
+            total = total + view * kernel[i, j, 0]
+        else:
+            view = view.reshape(*view.shape[:3], groups, -1)
+            tap = kernel[i, j].reshape(-1, groups, F // groups)
+            total = total + jnp.einsum("bhwgi,igf->bhwgf", view, tap)
+    return total.reshape(*total.shape[:3], F).astype(dtype)
+
+
+def _inside(
+    x: Float[Array, "B H W C"], kernel: Float[Array, "kh kw C F"], rate: int, pads: Pads
+) -> float:
+    """Share of the pixels that the taps read, at stride 1, that lie in the image."""
+    share = 1.0
+    for n, k, pad in zip(x.shape[1:3], kernel.shape[:2], pads, strict=True):
+        spans = _spans(n, k, rate, pad)
+        share *= sum(stop - start for start, stop, _ in spans)
+        share /= max(1, k * (n + sum(pad) - rate * (k - 1)))
+    return share
+
+
+def _by_overlaps(
+    x: Float[Array, "B H W C"], kernel: Float[Array, "kh kw C F"], rate: int, pads: Pads
+) -> Float[Array, "B h w F"]:
+    """An atrous convolution as matrix products of what each tap sees of the image."""
+    dtype, sides = x.dtype, kernel.shape[:2]
+    x, kernel = x.astype(jnp.float32), kernel.astype(jnp.float32)
+    H, W = x.shape[1:3]
+    h, w = (
+        n + sum(pad) - rate * (k - 1)
+        for n, k, pad in zip((H, W), sides, pads, strict=True)
+    )
+    total = 0
+    for i, (top, bottom, down) in enumerate(_spans(H, sides[0], rate, pads[0])):
+        for j, (left, right, across) in enumerate(_spans(W, sides[1], rate, pads[1])):
+            seen = x[:, top + down : bottom + down, left + across : right + across]
+            part = jnp.einsum("bhwc,cf->bhwf", seen, kernel[i, j])
+            around = ((0, 0), (top, h - bottom), (left, w - right), (0, 0))
+            total = total + jnp.pad(part, around)
+    return total.astype(dtype)
+
+
+def _spans(
+    n: int, taps: int, rate: int, pad: tuple[int, int]
+) -> list[tuple[int, int, int]]:
+    """For each tap its output pixels `[start, stop)` in the image, and its offset."""
+    size = n + sum(pad) - rate * (taps - 1)
+    offsets = [i * rate - pad[0] for i in range(taps)]
+    spans = [(max(0, -d), min(size, n - d), d) for d in offsets]
+    return [(start, max(start, stop), d) for start, stop, d in spans]
