@@ -41,7 +41,7 @@ class Backbone(nn.Module):
         return divisible(number * self.width, multiple)
 
 
-def divisible(number: float, multiple: int = 8) -> int:
+def divisible(number: float | int, multiple: int = 8) -> int:
     """The nearest multiple, at most a tenth below `number`, as in MobileNetV2."""
     rounded = max(multiple, int(number + multiple / 2) // multiple * multiple)
     return rounded + multiple if rounded < 0.9 * number else rounded
