@@ -44,4 +44,4 @@ def get_config(arg: str = "") -> ConfigDict:
     )
     config.train = dict(num_steps=91_500, log_every=50, eval_every=610, save_every=610)
     config.evaluate = dict(batch_size=1)
-    return quick.answer(config, arg, model=dict(variant=56, growth=2))
+    return quick.answer(config, arg, model=dict(growth=2, layers=(1, 1, 1), first=4))
