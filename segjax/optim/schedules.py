@@ -40,7 +40,7 @@ def step(num_steps: int, boundaries: tuple[int, ...], factor: float = 0.1) -> Sc
     return optax.piecewise_constant_schedule(1.0, dict.fromkeys(boundaries, factor))
 
 
-def exponential(num_steps: int, every: float, factor: float = 0.1) -> Schedule:
+def exponential(num_steps: int, every: float | int, factor: float = 0.1) -> Schedule:
     """`factor^(step / every)`: smoothly multiplied by `factor` over `every` steps."""
     return lambda step: factor ** (jnp.minimum(step, num_steps) / every)
 
