@@ -7,8 +7,8 @@ Differs: up-sampling is nearest, not an up-convolution, and the convolutions hav
   norm; the last block, at the image's size, has no skip; the classifier is 3x3.
 """
 
+import flax.linen as nn
 import jax.numpy as jnp
-from flax import linen as nn
 from jaxtyping import Array, Float
 
 from segjax.core.errors import raise_problems

@@ -8,8 +8,8 @@ Differs: up-sampling is nearest; the nodes that lie inside the grid are as wide 
   head, 3x3, without deep supervision.
 """
 
+import flax.linen as nn
 import jax.numpy as jnp
-from flax import linen as nn
 from jaxtyping import Array, Float
 
 from segjax.core.errors import raise_problems

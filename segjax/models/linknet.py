@@ -1,7 +1,7 @@
 """LinkNet: narrow decoder blocks, and skips that are added, not concatenated.
 
 Source: Chaurasia & Culurciello, LinkNet: Exploiting Encoder Representations for
-  Efficient Semantic Segmentation, 2017, arXiv 1707.03718, figures 1 and 2; the skip of
+  Efficient Semantic Segmentation, 2017, arXiv 1707.03718, figures 1 to 3; the skip of
   the pooled stem, the ReLU behind each sum and the epsilon from the authors' Torch
   model. `form="smp"`: segmentation_models_pytorch (Iakubovskii, 2019).
 Differs: a convolution before a norm has no bias; `form="smp"` differs from the paper
@@ -11,8 +11,8 @@ Differs: a convolution before a norm has no bias; `form="smp"` differs from the 
 
 from typing import Any, Literal
 
+import flax.linen as nn
 import jax.numpy as jnp
-from flax import linen as nn
 from jaxtyping import Array, Float
 
 from segjax.core.errors import raise_problems

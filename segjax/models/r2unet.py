@@ -2,7 +2,7 @@
 
 Source: Alom, Hasan, Yakopcic, Taha & Asari, Recurrent Residual Convolutional Neural
   Network based on U-Net (R2U-Net) for Medical Image Segmentation, 2018, arXiv
-  1802.06955, equations 1-4 and figures 3, 4d; the 1x1 before each unit and the growing
+  1802.06955, equation 1 and figures 3, 4d; the 1x1 before each unit and the growing
   convolution from the usual PyTorch form (LeeJunHyun, Image_Segmentation, 2018), which
   `tied` equals.
 Differs: batch norm behind each step, by default with statistics of its own. `tied` uses
@@ -12,8 +12,8 @@ Differs: batch norm behind each step, by default with statistics of its own. `ti
 
 from typing import Any
 
+import flax.linen as nn
 import jax.numpy as jnp
-from flax import linen as nn
 from jaxtyping import Array, Float
 
 from segjax.core.errors import raise_problems

@@ -8,8 +8,8 @@ Differs: kernels that are not loaded are He-initialised.
 
 from typing import Any
 
+import flax.linen as nn
 import jax.numpy as jnp
-from flax import linen as nn
 from jaxtyping import Array, Float
 
 from segjax.core.errors import UserError, raise_problems

@@ -10,8 +10,8 @@ Differs: a norm behind every convolution by default (`norm="none"` is theirs) an
 
 from typing import Literal
 
+import flax.linen as nn
 import jax.numpy as jnp
-from flax import linen as nn
 from jaxtyping import Array, Float
 
 from segjax.core.errors import raise_problems
