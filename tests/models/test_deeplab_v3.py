@@ -28,6 +28,10 @@ SLIM = dict(num_outputs=2, backbone="vgg11_bn", backbone_width=0.125, features=8
         (dict(num_outputs=21), 42_004_074),
         (dict(num_outputs=21, aux_head=False), 39_638_869),
         (dict(num_outputs=21, backbone="resnet101"), 60_996_202),
+        (
+            dict(num_outputs=21, backbone="mobilenet_v3_large", aux_stride=8),
+            11_029_328,
+        ),
     ],
 )
 def test_m9_has_torchvisions_integers(options, count):

@@ -84,6 +84,34 @@ def _resized(module, x):
     )
 
 
+def deeplab_v3_mobilenet_v3() -> DeepLabV3:
+    return DeepLabV3(
+        num_outputs=K,
+        backbone="mobilenet_v3_large",
+        output_stride=16,
+        rates=RATES,
+        aux_head=False,
+    )
+
+
+def _torchvision_mobilenet_v3():
+    with_torchvision()
+    from torchvision.models.segmentation import deeplabv3
+
+    net = deeplabv3.deeplabv3_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=K, aux_loss=False
+    )
+    net.classifier = deeplabv3.DeepLabHead(960, K, RATES)
+    # the first block of the dilated stage: its input lies on the undilated grid
+    first = net.backbone["13"].block[1][0]
+    first.dilation, first.padding = (1, 1), (2, 2)
+    return net
+
+
+def _out(module, x):
+    return module(x)["out"]
+
+
 def deeplab_v3plus_resnet18() -> DeepLabV3Plus:
     return DeepLabV3Plus(
         num_outputs=K,
@@ -313,6 +341,19 @@ ORACLES = (
         tolerance=1e-4,  # fifty layers, many of them clipped at 6
         large_tolerance=2e-4,
         note="tf_padding off, epsilon 1e-5; logits resized to the image",
+    ),
+    Oracle(
+        "deeplab_v3_mobilenet_v3_torchvision",
+        ours=deeplab_v3_mobilenet_v3,
+        theirs=_torchvision_mobilenet_v3,
+        names=foreign(deeplab_v3_mobilenet_v3(), "torchvision"),
+        against="torchvision",
+        run=_out,
+        # against float64 PyTorch's own error is 1.2e-4 here, ours 2.8e-5
+        tolerance=1e-4,
+        large_tolerance=5e-4,
+        slow=True,
+        note="rates (2, 3, 5); first block of the dilated stage undilated",
     ),
     Oracle(
         "deeplab_v3plus_resnet18_smp",
