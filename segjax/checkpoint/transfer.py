@@ -57,6 +57,11 @@ def init_from(
       EnvironmentFault: the disk cannot be read.
     """
     path = Path(path).expanduser()
+    if not path.exists():
+        raise UserError(
+            f"config.init_from={str(path)!r}: no such file or folder. Give a run "
+            "folder or a checkpoint of segjax, or a .pth or .safetensors file."
+        )
     target = shapes({"params": state.params, "batch_stats": state.batch_stats})
     if path.is_file():
         if under:

@@ -3,11 +3,15 @@
 The data become the embedded `streets` (all files of a real data set are left alone;
 clips stay clips, and a binary task tells the road from the rest),
 the model is narrow and takes two steps; every other choice of the config stays.
+
+Whatever stands behind the colon, the fields that say where the first weights come from
+and what is frozen are open to overrides: `--config.init_from=RUN`.
 """
 
 from typing import Any
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 from segjax.core.errors import UserError
 
@@ -25,6 +29,7 @@ def answer(
     Raises:
       UserError: `arg` is neither empty nor `quick`.
     """
+    _open(config)
     if arg == "":
         return config
     if arg != "quick":
@@ -49,3 +54,16 @@ def answer(
     config.train.save_every = 2
     config.evaluate.batch_size = 2
     return config
+
+
+def _open(config: ConfigDict) -> None:
+    """Give the fields of first weights and of freezing, where they are not set."""
+    if "init_from" not in config:
+        config.init_from = placeholder(str)
+    for section, field, empty in (
+        (config, "init_allow", ()),
+        (config, "init_under", ""),
+        (config.optim, "freeze", ()),
+    ):
+        if field not in section:
+            section[field] = empty

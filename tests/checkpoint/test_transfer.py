@@ -252,7 +252,8 @@ def test_a_file_that_does_not_suit_is_said(tmp_path, make, foreign, options, wor
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("absent", "no such folder"), (".", "holds no checkpoint")]
+    ("name", "words"),
+    [("absent", "no such file or folder"), (".", "holds no checkpoint")],
 )
 def test_a_wrong_path_is_said(tmp_path, make, name, words):
     with pytest.raises(UserError, match=words):
