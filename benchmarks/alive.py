@@ -28,6 +28,10 @@ FORMS: dict[str, dict] = {
     "backbone_unet": dict(
         backbone="resnet18", backbone_width=0.25, decoder_widths=(64, 32, 16, 16, 8)
     ),
+    "backbone_unet_plus_plus": dict(
+        backbone="resnet18", backbone_width=0.25, decoder_widths=(32, 24, 16, 8, 8)
+    ),
+    "convlstm_unet": dict(width=8, depth=3, frames=3),
     "deeplab_largefov": dict(
         backbone="vgg11", backbone_width=0.25, features=64, rate=4
     ),
@@ -36,15 +40,26 @@ FORMS: dict[str, dict] = {
     "deeplab_v3plus": dict(
         backbone="resnet18", backbone_width=0.25, features=32, low_features=16
     ),
+    "enet": dict(),
+    "fc_densenet": dict(growth=6, layers=(2, 3, 4, 4, 4, 3, 2), first=16),
+    "fcn": dict(
+        backbone="vgg11", backbone_width=0.25, fc_width=64, dropout=0.1, norm="batch"
+    ),
+    "fcn_resnet": dict(backbone="resnet18", backbone_width=0.25),
     "hrnet": dict(width=8, units=(1, 1, 1), blocks=2, stem=16),
     "icnet": dict(width=16, blocks=(2, 2, 2, 2), features=32),
+    "linknet": dict(backbone_width=0.25),
     "mobile_unet": dict(backbone_width=0.35, decoder_widths=(64, 32, 16, 16)),
+    "mobilenet_segnet": dict(backbone_width=0.35, widths=(64, 48, 32, 24)),
     "pspnet": dict(backbone="resnet18", backbone_width=0.25, features=32),
+    "r2unet": dict(width=8, depth=3),
+    "recurrent": dict(model_options=dict(width=8, depth=3), width=8, frames=3),
     "segformer": dict(backbone_width=0.5, width=64),
     "segnet": dict(widths=(16, 24, 32, 48), convolutions=(2, 2, 2, 2)),
     "segnet_basic": dict(width=12),
     "ternausnet": dict(backbone_width=0.25, width=8),
     "unet": dict(width=12, depth=4),
+    "unet_plus_plus": dict(width=8),
     "valid_unet": dict(width=12, depth=2, dropout=0.1, size=(140, 172)),
     "xception_unet": dict(width=16, skips=True),
 }
