@@ -95,7 +95,8 @@ def _path(name: str, names: Names, target: Mapping[str, Any]) -> tuple[str, str]
 def _usual_kind(path: str) -> str:
     """By rank for the arrays of layers; a table or a lone parameter stays as it is."""
     word = path.rpartition("/")[2]
-    return "" if word in ("kernel", "scale", "bias", "mean", "var") else "as_is"
+    layers = word.endswith("kernel") or word in ("scale", "bias", "mean", "var")
+    return "" if layers else "as_is"
 
 
 def _fitted(array: np.ndarray, kind: str, target: Any) -> tuple[Any, str]:
