@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from segjax.nn.backend import on_cpu
 from segjax.nn.norm import NormName, norm
 
 Sides = int | tuple[int, int]
@@ -58,11 +59,11 @@ def convolve(
 
     depthwise = groups == x.shape[-1] == kernel.shape[-1] > 1
     pointwise = groups == 1 and kernel.shape[:2] == (1, 1) and not np.any(pads)
-    if depthwise or (groups > 1 and _on_cpu()):
+    if depthwise or (groups > 1 and on_cpu()):
         return _by_taps(x, kernel, stride, rate, pads, groups)
-    if pointwise and _on_cpu():
+    if pointwise and on_cpu():
         return jnp.einsum("bhwc,cf->bhwf", x[:, ::stride, ::stride], kernel[0, 0])
-    if stride == 1 < rate and _on_cpu() and _inside(x, kernel, rate, pads) < SPARSE:
+    if stride == 1 < rate and on_cpu() and _inside(x, kernel, rate, pads) < SPARSE:
         return _by_overlaps(x, kernel, rate, pads)
     return _by_xla(x, kernel, stride, rate, pads, groups)
 
@@ -171,11 +172,6 @@ class ConvNorm(nn.Module):
             dtype=self.dtype,
         )
         return self.activation(x) if self.activation else x
-
-
-def _on_cpu() -> bool:
-    """Whether what is traced now will run on a CPU."""
-    return jax.default_backend() == "cpu"
 
 
 def _useful(

@@ -4,10 +4,14 @@ Alignment, everywhere in segjax: pixel centres lie at `i + 0.5` (half-pixel cent
 corners not aligned), as in `jax.image.resize` and OpenCV.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from segjax.nn.backend import on_cpu
 
 
 def space_to_depth(x: Float[Array, "B H W C"], block: int) -> Float[Array, "B h w D"]:
@@ -67,16 +71,96 @@ def resize(
 ) -> Float[Array, "B H W C"]:
     """Bilinear resize to `size = (H, W)`, edges repeated, no antialiasing.
 
-    Computed in `x`'s dtype; equals `torch.nn.functional.interpolate` in the mode
-    `bilinear` with `align_corners=False`.
+    Computed in float32 and returned in `x`'s dtype; equals
+    `torch.nn.functional.interpolate` in the mode `bilinear` with `align_corners=False`.
+    Whole factors are weighted sums of neighbours, which fuse; others are products with
+    a matrix.
     """
-    if x.shape[1:3] == tuple(size):
-        return x
-    rows, columns = (
-        jnp.asarray(interpolation_matrix(source, target), x.dtype)
-        for source, target in zip(x.shape[1:3], size, strict=True)
-    )
-    return resize_bilinear(x, rows, columns)
+    dtype = x.dtype
+    for axis, target in ((1, size[0]), (2, size[1])):
+        source = x.shape[axis]
+        if source == target:
+            continue
+        x = x.astype(jnp.float32)
+        if target % source == 0:
+            x = _grow_line(x, axis, target // source)
+        elif source % target == 0:
+            x = _shrink_line(x, axis, source // target)
+        else:
+            matrix = jnp.asarray(interpolation_matrix(source, target))
+            equation = "Nn,bnwc->bNwc" if axis == 1 else "Nn,bhnc->bhNc"
+            x = jnp.einsum(equation, matrix, x, precision=jax.lax.Precision.HIGHEST)
+    return x.astype(dtype)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _grow_line(
+    x: Float[Array, "B ..."], axis: int, factor: int
+) -> Float[Array, "B ..."]:
+    """`factor` times the pixels along `axis`, each between two neighbours.
+
+    With the edge repeated once at either end, `n` pixels have `n + 1` gaps between
+    them, `factor` outputs lie in each, and half a gap at either end is cut off.
+    """
+    n = x.shape[axis]
+    ends = [(0, 0)] * x.ndim
+    ends[axis] = (1, 1)
+    x = jnp.expand_dims(jnp.pad(x, ends, mode="edge"), axis + 1)
+    low = jax.lax.slice_in_dim(x, 0, n + 1, axis=axis)
+    high = jax.lax.slice_in_dim(x, 1, n + 2, axis=axis)
+    share = _shares(factor).reshape(-1, *(1,) * (x.ndim - axis - 2))
+    x = low * (1 - share) + high * share
+    x = x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
+    cut = (factor + 1) // 2
+    return jax.lax.slice_in_dim(x, cut, cut + n * factor, axis=axis)
+
+
+def _shares(factor: int) -> Float[np.ndarray, "factor"]:
+    """How far each output in a gap is from the lower of its neighbours."""
+    first = 0.5 if factor % 2 == 0 else 0.0
+    return ((np.arange(factor) + first) / factor).astype(np.float32)
+
+
+def _grow_line_backward(axis, factor, _, g):
+    """Each gap gives its outputs' gradients, weighted, to its two neighbours."""
+    n, cut = g.shape[axis] // factor, (factor + 1) // 2
+    around = [(0, 0)] * g.ndim
+    around[axis] = (cut, factor - cut)
+    g = jnp.pad(g, around)
+    g = g.reshape(*g.shape[:axis], n + 1, factor, *g.shape[axis + 1 :])
+    shares = _shares(factor)
+    weights = np.stack([1 - shares, shares])
+    if on_cpu():
+        exact = jax.lax.Precision.HIGHEST
+        low, high = (
+            jnp.tensordot(g, w, ((axis + 1,), (0,)), precision=exact) for w in weights
+        )
+    else:
+        weights = weights.reshape(2, -1, *(1,) * (g.ndim - axis - 2))
+        low, high = ((g * w).sum(axis + 1) for w in weights)
+    # gap i lies between pixels i - 1 and i; the edges are their own neighbours
+    at = partial(jax.lax.slice_in_dim, axis=axis)
+    x = at(high, 0, n) + at(low, 1, n + 1)
+    ends = [(0, 0)] * x.ndim
+    first, last = list(ends), list(ends)
+    first[axis], last[axis] = (0, n - 1), (n - 1, 0)
+    x = x + jnp.pad(at(low, 0, 1), first) + jnp.pad(at(high, n, n + 1), last)
+    return (x,)
+
+
+_grow_line.defvjp(
+    lambda x, axis, f: (_grow_line(x, axis, f), None), _grow_line_backward
+)
+
+
+def _shrink_line(
+    x: Float[Array, "B ..."], axis: int, factor: int
+) -> Float[Array, "B ..."]:
+    """A `factor`-th of the pixels along `axis`: the middle one, or the middle two."""
+    n = x.shape[axis]
+    x = x.reshape(*x.shape[:axis], n // factor, factor, *x.shape[axis + 1 :])
+    middle = jax.lax.slice_in_dim(x, (factor - 1) // 2, factor // 2 + 1, axis=axis + 1)
+    return middle.mean(axis + 1)
 
 
 def __getattr__(name: str):

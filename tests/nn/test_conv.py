@@ -55,20 +55,16 @@ CASES = {
     # the form it takes on a CPU, (H, W, C), (kh, kw, F), options
     "1x1": ("einsum", (6, 5, 4), (1, 1, 3), {}),
     "1x1 strided": ("einsum", (6, 5, 4), (1, 1, 3), {"stride": 2}),
-    "1x1 padded": ("xla", (6, 5, 4), (1, 1, 3), {"padding": 1}),
     "3x3 strided": ("xla", (7, 6, 4), (3, 3, 3), {"stride": 2}),
     "3x2 unpadded": ("xla", (6, 7, 4), (3, 2, 3), {"padding": 0}),
-    "3x1 atrous": ("xla", (9, 5, 4), (3, 1, 3), {"rate": 2}),
     "atrous": ("overlaps", (8, 9, 4), (3, 3, 3), {"rate": 5}),
     "atrous, a row": ("overlaps", (5, 9, 4), (3, 3, 3), {"rate": 5}),
     "atrous, a point": ("einsum", (4, 5, 4), (3, 3, 3), {"rate": 6}),
-    "atrous, even": ("overlaps", (8, 9, 4), (2, 2, 3), {"rate": 6}),
     "atrous, more zeros": ("overlaps", (5, 6, 4), (3, 3, 3), dict(rate=4, padding=6)),
     "atrous, fewer zeros": ("overlaps", (9, 10, 4), (3, 3, 3), dict(rate=4, padding=1)),
     "atrous, strided": ("einsum", (9, 8, 4), (3, 3, 3), dict(rate=9, stride=2)),
     "depthwise": ("taps", (6, 5, 4), (3, 3, 4), {"groups": 4}),
     "depthwise, strided": ("taps", (7, 6, 4), (5, 5, 4), dict(groups=4, stride=2)),
-    "depthwise, atrous": ("taps", (7, 4, 4), (3, 3, 4), dict(groups=4, rate=4)),
     "multiplied": ("taps", (6, 5, 2), (3, 3, 6), {"groups": 2}),
     "grouped": ("taps", (6, 5, 6), (3, 3, 4), {"groups": 2}),
     "grouped, 1x1": ("taps", (6, 5, 6), (1, 1, 9), {"groups": 3}),
@@ -95,7 +91,7 @@ def test_all_forms_are_the_convolution(case, form, cpu, monkeypatch):
             return private(*args)
 
         monkeypatch.setattr(conv, f"_by_{name}", watched)
-    monkeypatch.setattr(conv, "_on_cpu", lambda: cpu)
+    monkeypatch.setattr(conv, "on_cpu", lambda: cpu)
     value, _, _ = tap_by_tap(x, kernel, None, **options)
     weights = noise(*value.shape, seed=3)
     got = value_and_gradients(x, kernel, weights, options)
@@ -105,7 +101,7 @@ def test_all_forms_are_the_convolution(case, form, cpu, monkeypatch):
         np.testing.assert_allclose(ours, theirs, atol=5e-5)
 
 
-@pytest.mark.parametrize("case", ["1x1", "atrous", "depthwise", "grouped"])
+@pytest.mark.parametrize("case", ["atrous", "depthwise"])
 def test_bfloat16_stays_and_sums_in_float32(case):
     _, (H, W, C), (kh, kw, F), options = CASES[case]
     x = noise(2, H, W, C, dtype=jnp.bfloat16)

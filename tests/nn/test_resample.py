@@ -1,49 +1,23 @@
 """Resampling layers against jax's and flax's own."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from segjax.nn.pooling import max_pool_2x2
+from segjax.nn import resample
 from segjax.nn.resample import (
-    UpConv2x2,
     depth_to_space,
     interpolation_matrix,
+    resize,
     resize_bilinear,
     space_to_depth,
+    upsample_nearest,
 )
 
 
 def noise(*shape: int) -> jax.Array:
     return jax.random.normal(jax.random.key(0), shape)
-
-
-def test_max_pool_and_its_gradient_equal_flax():
-    x = noise(2, 6, 8, 3)
-
-    def flax_pool(x):
-        return nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
-
-    np.testing.assert_array_equal(max_pool_2x2(x), flax_pool(x))
-    weights = noise(2, 3, 4, 3)
-    ours = jax.grad(lambda x: (max_pool_2x2(x) * weights).sum())(x)
-    theirs = jax.grad(lambda x: (flax_pool(x) * weights).sum())(x)
-    np.testing.assert_array_equal(ours, theirs)
-
-
-def test_up_convolution_equals_flax_conv_transpose():
-    x = noise(2, 3, 5, 4)
-    layer = UpConv2x2(6)
-    params = layer.init(jax.random.key(1), x)["params"]
-    params["bias"] = noise(6)
-    theirs = nn.ConvTranspose(6, (2, 2), strides=(2, 2), transpose_kernel=False)
-    expected = theirs.apply(
-        {"params": {"kernel": params["kernel"][::-1, ::-1], "bias": params["bias"]}}, x
-    )
-    got = layer.apply({"params": params}, x)
-    np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
 def test_depth_to_space_undoes_space_to_depth():
@@ -74,3 +48,52 @@ def test_padding_of_the_matrix_changes_nothing_inside():
         ours[:, :11, :11], resize_bilinear(x, plain, plain), atol=1e-5
     )
     assert not np.any(ours[:, 11:])
+
+
+SIZES = [
+    ((3, 4), (6, 12)),
+    ((2, 5), (16, 5)),
+    ((5, 1), (9, 4)),
+    ((6, 9), (3, 3)),
+]
+
+
+@pytest.mark.parametrize("cpu", [True, False], ids=["cpu", "others"])
+@pytest.mark.parametrize("source, target", SIZES)
+def test_resize_and_its_gradient_are_the_matrices(source, target, cpu, monkeypatch):
+    monkeypatch.setattr(resample, "on_cpu", lambda: cpu)
+    x, weights = noise(2, *source, 3), noise(2, *target, 3)
+
+    @jax.jit
+    def run(x, weights):
+        y, back = jax.vjp(lambda x: resize(x, target), x)
+        return y, *back(weights)
+
+    got, back = run(x, weights)
+    rows, columns = map(interpolation_matrix, source, target)
+    expected = np.einsum("Hh,bhwc,Ww->bHWc", rows, x, columns)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    gradient = np.einsum("Hh,bHWc,Ww->bhwc", rows, weights, columns)
+    np.testing.assert_allclose(back, gradient, atol=1e-5)
+
+
+@pytest.mark.parametrize("source, target", SIZES[1:])
+def test_resize_keeps_bfloat16_and_rounds_once(source, target):
+    x = noise(2, *source, 3).astype(jnp.bfloat16)
+    got, back = jax.vjp(jax.jit(lambda x: resize(x, target)), x)
+    assert got.dtype == back(got)[0].dtype == jnp.bfloat16
+    exact = resize(x.astype(jnp.float32), target)
+    np.testing.assert_array_equal(got, exact.astype(jnp.bfloat16))
+
+
+def test_resize_of_an_equal_size_and_of_a_plane_changes_nothing():
+    x = noise(1, 4, 6, 2)
+    assert resize(x, (4, 6)) is x
+    np.testing.assert_allclose(resize(x * 0 + 3, (8, 18)), 3.0, rtol=1e-6)
+
+
+def test_nearest_repeats():
+    x = noise(1, 2, 3, 2)
+    np.testing.assert_array_equal(
+        upsample_nearest(x, 2), np.repeat(x.repeat(2, 1), 2, 2)
+    )
