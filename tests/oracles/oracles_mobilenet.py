@@ -125,6 +125,7 @@ ORACLES = (
         against="timm",
         run=_v1_timm_features,
         note="epsilon 1e-3",
+        slow=True,
     ),
     Oracle(
         "mobilenet_v1_transformers",
@@ -143,6 +144,7 @@ ORACLES = (
         against="torchvision",
         **DEEP,
         run=_v2_features,
+        slow=True,
     ),
     Oracle(
         "mobilenet_v2_expansions_torchvision",
@@ -162,6 +164,7 @@ ORACLES = (
         against="timm",
         **DEEP,
         run=_v2_timm_features,
+        slow=True,
     ),
     Oracle(
         "mobilenet_v2_os8_transformers",
@@ -173,6 +176,7 @@ ORACLES = (
         run=_v2_hidden,
         apply=_without_2,
         note="symmetric padding, epsilon 1e-5",
+        slow=True,
     ),
     Oracle(
         "mobilenet_v3_large_torchvision",
@@ -182,6 +186,7 @@ ORACLES = (
         against="torchvision",
         **DEEP,
         run=_v3_features,
+        slow=True,
     ),
     Oracle(
         "mobilenet_v3_large_reduced_torchvision",

@@ -111,6 +111,7 @@ ORACLES = (
         names=TIMM,
         against="timm",
         run=_timm_features,
+        slow=True,
     ),
     Oracle(
         "resnet_deep_timm",

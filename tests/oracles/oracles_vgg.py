@@ -37,6 +37,7 @@ ORACLES = (
         names=VGG16.foreign[0],
         against="torchvision",
         run=_features,
+        slow=True,
     ),
     Oracle(
         "vgg11_bn_torchvision",

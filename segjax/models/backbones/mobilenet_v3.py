@@ -3,9 +3,10 @@
 Source: Howard et al., Searching for MobileNetV3, 2019, arXiv 1905.02244, table 1;
   `reduced` is section 6.4.
 Differs: padding is symmetric, as in PyTorch. Dilated, the block that gives up its
-  stride keeps the rate before it, so the features equal those of the undilated network;
-  torchvision applies the new rate to that block already. The epsilon of batch norm is
-  1e-3, torchvision's.
+  stride keeps the rate before it, so that it sees the pixels of the undilated network;
+  torchvision applies the new rate to that block already. The weights of squeeze and
+  excitation are means over the finer grid then, so the features equal the undilated
+  ones but for those. The epsilon of batch norm is 1e-3, torchvision's.
 """
 
 from typing import Any, NamedTuple

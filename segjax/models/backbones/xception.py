@@ -20,13 +20,9 @@ from segjax.nn.norm import NormName
 from segjax.nn.pooling import max_pool_3x3
 from segjax.nn.separable import SeparableConvNorm
 
-BLOCKS = (
-    ((128, 128), 2),
-    ((256, 256), 2),
-    ((728, 728), 2),
-    *(((728, 728, 728), 1),) * 8,
-    ((728, 1024), 2),
-)
+ENTRY = (((128, 128), 2), ((256, 256), 2), ((728, 728), 2))
+MIDDLE = ((728, 728, 728), 1)
+EXIT = ((728, 1024), 2)
 """Channels of each block's convolutions, and the stride of its pooling."""
 
 EPSILON = 1e-3
@@ -42,9 +38,9 @@ def _timm() -> Names:
         (r"block(\d+)\.skip", r"block\1/shortcut/conv"),
         (r"block(\d+)\.skipbn", r"block\1/shortcut/norm"),
     ]
-    for block, (channels, _) in enumerate(BLOCKS, start=1):
+    for block in range(1, 13):
         there = rf"block{block}\.rep"
-        for i in range(len(channels)):
+        for i in range(3 if 4 <= block <= 11 else 2):
             here, at = f"block{block}/conv{i + 1}", 3 * i + (block > 1)
             rules.append((rf"{there}\.{at}\.conv1", f"{here}/depth"))
             rules.append((rf"{there}\.{at}\.pointwise", f"{here}/point/conv"))
@@ -87,7 +83,12 @@ class Xception(Backbone):
     With the 54,528 running statistics these are the 20,861,480 of Keras. The features
     are, each behind a ReLU, the last of their stride: `stem1`, `block1`, `block2`,
     `block11`, `last2`.
+
+    Attributes:
+      middle: number of blocks of the middle flow.
     """
+
+    middle: int = 8
 
     foreign = (_timm(),)
 
@@ -99,11 +100,12 @@ class Xception(Backbone):
         style = dict(norm=self.norm, dtype=self.dtype, epsilon=EPSILON)
         x = ConvNorm(self.channels(32), 3, stride=2, **style, name="stem0")(x, train)
         x = ConvNorm(self.channels(64), 3, **style, name="stem1")(x, train)
-        plan = steps([stride for _, stride in BLOCKS], self.output_stride, start=2)
+        blocks = (*ENTRY, *(MIDDLE,) * self.middle, EXIT)
+        plan = steps([stride for _, stride in blocks], self.output_stride, start=2)
         features = {}
         key = 2
         for number, ((channels, stride), step) in enumerate(
-            zip(BLOCKS, plan, strict=True), start=1
+            zip(blocks, plan, strict=True), start=1
         ):
             if stride > 1:
                 features[key] = nn.relu(x)
