@@ -14,7 +14,7 @@ demo: $(VENV)/.runs
 	$(BIN)/python launch.py --config=configs/streets_unet.py --workdir=$(WORKDIR)
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
 
 test-slow: $(VENV)/.tests
 	$(BIN)/python -m pytest -m "slow or not slow"
