@@ -14,6 +14,7 @@ from segjax.models.deeplab_largefov import DeepLabLargeFOV
 from segjax.models.deeplab_v2 import DeepLabV2
 from segjax.models.deeplab_v3 import DeepLabV3
 from segjax.models.deeplab_v3plus import DeepLabV3Plus
+from segjax.models.enet import ENet
 from segjax.models.fc_densenet import FCDenseNet
 from segjax.models.fcn import FCN
 from segjax.models.fcn_resnet import FCNResNet
@@ -37,6 +38,7 @@ from segjax.models.xception_unet import XceptionUNet
 MODELS = Table(
     "model",
     {
+        "enet": ENet,
         "backbone_unet": BackboneUNet,
         "backbone_unet_plus_plus": BackboneUNetPlusPlus,
         "convlstm_unet": ConvLSTMUNet,

@@ -1,6 +1,7 @@
 """Arguments that make each model small enough for a test."""
 
 SMALL = {
+    "enet": dict(width=4, plain=1, sections=1),
     "mobilenet_segnet": dict(backbone_width=0.125, widths=(8, 8, 8, 8)),
     "fc_densenet": dict(growth=4, layers=(1, 2, 1), first=6),
     "fcn_resnet": dict(backbone="resnet18", backbone_width=0.125),
