@@ -142,6 +142,7 @@ def resolve(config: Mapping[str, Any] | ConfigDict) -> Config:
       UserError: with every problem that can be known before files and devices.
     """
     plain = _tuples(config.to_dict() if hasattr(config, "to_dict") else config)
+    plain = _set(plain)
     raise_problems(problems(plain))
     data = dict(plain["data"])
     return Config(
@@ -312,6 +313,20 @@ def _optim(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ops(text: str, where: str) -> tuple[tuple, ops.Normalize]:
     return ops.split(opstring.parse(text, ops.OPS, where), where)
+
+
+def _set(plain: dict[str, Any]) -> dict[str, Any]:
+    """Without the fields that stand there only to be open to overrides.
+
+    So a run is the same experiment whether its config file opened them or not.
+    """
+    empty = {"init_from": None, "init_allow": (), "init_under": ""}
+    plain = {k: v for k, v in plain.items() if k not in empty or v != empty[k]}
+    optim_section = plain.get("optim")
+    if isinstance(optim_section, dict) and optim_section.get("freeze") == ():
+        rest = {k: v for k, v in optim_section.items() if k != "freeze"}
+        plain["optim"] = rest
+    return plain
 
 
 def _tuples(value: Any) -> Any:

@@ -135,3 +135,15 @@ def test_split_names_are_not_given_to_the_data_set():
     checked = config.resolve(changed("data.val_split", "test"))
     assert checked.val_split == "test"
     assert checked.data == {"name": "streets"}
+
+
+def test_fields_that_are_only_open_are_as_if_absent():
+    opened = load(ROOT / "configs/streets_unet.py").get_config()
+    assert opened.init_allow == () and opened.optim.freeze == ()
+    plain = config.resolve(opened).plain
+    assert not {"init_from", "init_allow", "init_under"} & plain.keys()
+    assert "freeze" not in plain["optim"]
+    opened.init_from, opened.optim.freeze = "runs/other", ("^down0/",)
+    plain = config.resolve(opened).plain
+    assert plain["init_from"] == "runs/other"
+    assert plain["optim"]["freeze"] == ("^down0/",)
