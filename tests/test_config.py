@@ -138,7 +138,7 @@ def test_split_names_are_not_given_to_the_data_set():
 
 
 def test_fields_that_are_only_open_are_as_if_absent():
-    opened = load(ROOT / "configs/streets_unet.py").get_config()
+    opened = load(ROOT / "configs/streets_unet.py")("")
     assert opened.init_allow == () and opened.optim.freeze == ()
     plain = config.resolve(opened).plain
     assert not {"init_from", "init_allow", "init_under"} & plain.keys()
