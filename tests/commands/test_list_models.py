@@ -1,19 +1,29 @@
 """`segjax models`: exact integers, FLOPs by hand, memory, layers."""
 
+import pathlib
+
 import pytest
 
 from segjax.models import MODELS
 
+README = pathlib.Path(__file__).parents[2] / "README.md"
+
 DEEP = ("--classes", "1", "--size", "512", "512")
 
 
-def test_every_model_stands_in_the_table_with_its_source(call):
-    code, text, _ = call("models", "--size", "64", "64")
+def test_every_model_stands_in_the_table_and_the_readme(call):
+    code, found, _ = call("models", "--size", "64", "64", "--json")
     assert code == 0
-    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")]
-    found = {row[0].strip(): row[-1].strip() for row in rows[2:]}
-    assert set(found) == set(MODELS)
-    assert all(found.values())
+    rows = {row["name"]: row for row in found["models"]}
+    assert set(rows) == set(MODELS)
+    assert all(row["source"] for row in rows.values())
+    lines = README.read_text().split("## Models")[1].split("\n## ")[0].splitlines()
+    told = [line.split("|")[1:-1] for line in lines if line.startswith("| `")]
+    assert {row[0].strip(" `") for row in told} == set(MODELS)
+    for name, _, parameters, statistics, *_ in told:
+        row = rows[name.strip(" `")]
+        assert f"{row['parameters']:,}" == parameters.strip(), name
+        assert f"{row['running_statistics']:,}" == statistics.strip(), name
 
 
 def test_the_unet_of_the_paper(call):
