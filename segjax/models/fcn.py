@@ -92,9 +92,9 @@ class FCN(Segmenter):
     @property
     def foreign(self) -> tuple[Names, ...]:
         """The backbone's names; of a VGG, its two wide layers besides."""
-        if not self._wide():
-            return foreign.alone(self.backbone)
-        return foreign.whole(self.backbone, DENSE, r"features\.")
+        if self._wide() and self.backbone.startswith("vgg"):
+            return foreign.whole(self.backbone, DENSE, r"features\.")
+        return foreign.alone(self.backbone)
 
     @nn.compact
     def __call__(
