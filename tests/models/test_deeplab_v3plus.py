@@ -13,8 +13,7 @@ SLIM = dict(num_outputs=2, backbone="vgg11", backbone_width=0.125, features=8)
 
 
 def test_the_docstring_table_is_true():
-    variables = assert_table_is_true(DeepLabV3Plus(num_outputs=19), 512, 512, 3)
-    assert count_parameters(variables["params"]) == 40_351_667
+    assert_table_is_true(DeepLabV3Plus(num_outputs=19), 512, 512, 3)
 
 
 def test_the_output_stride_changes_no_parameter():
@@ -26,20 +25,20 @@ def test_the_output_stride_changes_no_parameter():
 
 
 def test_separable_convolutions_are_in_pyramid_and_decoder():
-    params = shapes(DeepLabV3Plus(num_outputs=19, separable=True), 64, 64, 3)[0]
-    params = params["params"]
-    for block in (params["aspp"]["branch1"], params["fuse0"], params["fuse1"]):
+    dense, thin = (
+        shapes(DeepLabV3Plus(**SLIM, separable=separable), 32, 32, 3)[0]["params"]
+        for separable in (False, True)
+    )
+    for block in (thin["aspp"]["branch1"], thin["fuse0"], thin["fuse1"]):
         assert set(block) == {"depth", "point"}
-    # 3x3 of C -> F: 9 C F weights become 9 C + C F
-    dense = 40_351_667
-    for C in (2048, 2048, 2048, 256 + 48, 256):
-        dense += 9 * C + C * 256 - 9 * C * 256
-    assert count_parameters(params) == dense
+    # 3x3 of C -> 8: 9 C 8 weights become 9 C + C 8
+    saved = sum(9 * C * 8 - 9 * C - C * 8 for C in (64, 64, 64, 8 + 48, 8))
+    assert count_parameters(dense) - count_parameters(thin) == saved
 
 
-@pytest.mark.parametrize("backbone", ["vgg11", "mobilenet_v2"])
-def test_the_low_features_have_stride_4_on_any_backbone(backbone):
-    outputs = shapes(DeepLabV3Plus(num_outputs=2, backbone=backbone), 64, 96, 3)[1]
+def test_the_low_features_have_stride_4_on_another_backbone():
+    model = DeepLabV3Plus(num_outputs=2, backbone="mobilenet_v2")
+    outputs = shapes(model, 64, 96, 3)[1]
     assert outputs["low"]["__call__"][0].shape == (1, 16, 24, 48)
     assert outputs["aspp"]["__call__"][0].shape == (1, 4, 6, 256)
 
