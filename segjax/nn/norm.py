@@ -24,7 +24,8 @@ def norm(
 ) -> Float[Array, "*B C"]:
     """Normalise inside a compact module, under the parameter name `name`.
 
-    Statistics are computed in float32 whatever `dtype` is. Batch norm is over the
+    Statistics are computed in float32 whatever `dtype` is, in one pass over `x`: mean
+    and mean of squares together (flax's `use_fast_variance`). Batch norm is over the
     global batch: under `jit` with a sharded batch the mean is a mean over all devices,
     and no axis name is needed. Running averages keep `momentum` of the old value a
     step (PyTorch states the rest: 0.1 there is 0.9 here).

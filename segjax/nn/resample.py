@@ -161,11 +161,3 @@ def _shrink_line(
     x = x.reshape(*x.shape[:axis], n // factor, factor, *x.shape[axis + 1 :])
     middle = jax.lax.slice_in_dim(x, (factor - 1) // 2, factor // 2 + 1, axis=axis + 1)
     return middle.mean(axis + 1)
-
-
-def __getattr__(name: str):
-    if name == "UpConv2x2":  # until its importers have followed it
-        from segjax.nn.upconv import UpConv2x2
-
-        return UpConv2x2
-    raise AttributeError(name)

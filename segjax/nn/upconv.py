@@ -1,9 +1,8 @@
-"""Transposed convolutions, computed as plain convolutions on the small grid.
+"""Transposed convolutions, computed on the small grid.
 
-A transposed convolution of stride `s` is `s * s` small convolutions, one for each place
-in a block of `s x s` output pixels. Computed so, no zeros are put between the input
-pixels, which `lhs_dilation` does and which is slow on every backend, in the gradient
-above all.
+Every input pixel adds blocks of `stride x stride` to the output. Computed so, no zeros
+are put between the input pixels, which `lhs_dilation` does and which is slow on every
+backend, in the gradient above all.
 
 Layout of every `kernel`: `(kh, kw, C, F)`, such that the `weight` of a PyTorch
 `ConvTranspose2d`, which is `(C, F, kh, kw)`, gives the same result when transposed by
@@ -19,7 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from segjax.nn.conv import convolve
 from segjax.nn.resample import depth_to_space
 
 
@@ -71,19 +69,17 @@ class UpConv2x2(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B h w C"]) -> Float[Array, "B 2*h 2*w F"]:
-        B, h, w, C = x.shape
         kernel = self.param(
             "kernel",
             # fan-in of an output pixel is C: one input pixel feeds it
             nn.initializers.variance_scaling(
                 1.0, "fan_in", "truncated_normal", 2, 3, (0, 1)
             ),
-            (2, 2, C, self.features),
+            (2, 2, x.shape[-1], self.features),
         )
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        y = jnp.einsum("bhwc,ijcf->bhiwjf", x, kernel) + bias
-        return y.reshape(B, 2 * h, 2 * w, self.features)
+        return grow(x, kernel, 2) + bias
 
 
 class UpConvBilinear(nn.Module):
@@ -125,12 +121,24 @@ class UpConvBilinear(nn.Module):
 def grow(
     x: Float[Array, "B h w C"], kernel: Float[Array, "kh kw C F"], stride: int
 ) -> Float[Array, "B H W F"]:
-    """Transposed convolution to exactly `stride` times the size."""
-    taps = _phases(kernel, stride)
-    n = taps.shape[0]
-    taps = taps[::-1, :, ::-1].transpose(0, 2, 4, 1, 3, 5)
-    y = convolve(x, taps.reshape(n, n, x.shape[-1], -1), padding=n - 1)
-    return _crop(depth_to_space(y, stride), x.shape[1:3], kernel.shape[0], stride)
+    """Transposed convolution to exactly `stride` times the size.
+
+    For each shift by which a block of output is fed, one matrix product gives the whole
+    block; the products are added, and unfolded once.
+    """
+    B, h, w, C = x.shape
+    side, _, _, F = kernel.shape
+    if side == stride:  # nothing overlaps: no shifts
+        y = jnp.einsum("bhwc,ijcf->bhiwjf", x, kernel)
+        return y.reshape(B, h * stride, w * stride, F)
+    taps = _blocks(kernel, stride).transpose(0, 2, 4, 1, 3, 5)
+    n = len(taps)
+    taps = taps.reshape(n, n, C, stride * stride * F)
+    y = sum(
+        jnp.einsum("bhwc,cd->bhwd", view, taps[i, j])
+        for (i, j), view in _views(x, n).items()
+    )
+    return _crop(depth_to_space(y, stride), (h, w), side, stride)
 
 
 def grow_depthwise(
@@ -138,17 +146,12 @@ def grow_depthwise(
 ) -> Float[Array, "B H W C"]:
     """`grow` of every channel by itself, by multiply-adds that fuse into one pass."""
     B, h, w, C = x.shape
-    taps = _phases(kernel, stride)[..., 0]
-    n = taps.shape[0]
-    rows, columns = h + n - 1, w + n - 1
-    padded = jnp.pad(x, ((0, 0), (n - 1, n - 1), (n - 1, n - 1), (0, 0)))
-    y = 0
-    for i in range(n):
-        for j in range(n):
-            top, left = n - 1 - i, n - 1 - j
-            part = padded[:, top : top + rows, left : left + columns]
-            y = y + part[:, :, None, :, None] * taps[i, :, j][:, None]
-    y = y.reshape(B, rows * stride, columns * stride, C)
+    taps = _blocks(kernel, stride)[..., 0]
+    y = sum(
+        view[:, :, None, :, None] * taps[i, :, j, :][:, None]
+        for (i, j), view in _views(x, len(taps)).items()
+    )
+    y = y.reshape(B, y.shape[1] * stride, -1, C)
     return _crop(y, (h, w), kernel.shape[0], stride)
 
 
@@ -159,14 +162,27 @@ def bilinear_kernel(stride: int) -> Float[np.ndarray, "k k"]:
     return np.outer(line, line).astype(np.float32)
 
 
-def _phases(
+def _blocks(
     kernel: Float[Array, "kh kw C F"], stride: int
-) -> Float[Array, "n s m s C F"]:
-    """Tap `(i, j)` of the small convolution at place `(r, q)` is `[i, r, j, q]`."""
-    kh, kw, C, F = kernel.shape
-    n, m = -(-kh // stride), -(-kw // stride)
-    pads = ((0, n * stride - kh), (0, m * stride - kw), (0, 0), (0, 0))
-    return jnp.pad(kernel, pads).reshape(n, stride, m, stride, C, F)
+) -> Float[Array, "n s n s C F"]:
+    """The kernel, filled up with zeros, cut into blocks of `stride x stride`."""
+    side, _, C, F = kernel.shape
+    n = -(-side // stride)
+    beyond = (0, n * stride - side)
+    kernel = jnp.pad(kernel, (beyond, beyond, (0, 0), (0, 0)))
+    return kernel.reshape(n, stride, n, stride, C, F)
+
+
+def _views(
+    x: Float[Array, "B h w C"], n: int
+) -> dict[tuple[int, int], Float[Array, "B R Q C"]]:
+    """The image among zeros, shifted by `(i, j)` down and right, for all below `n`."""
+    h, w = x.shape[1] + n - 1, x.shape[2] + n - 1
+    x = jnp.pad(x, ((0, 0), (n - 1, n - 1), (n - 1, n - 1), (0, 0)))
+    return {
+        (i, j): x[:, n - 1 - i : n - 1 - i + h, n - 1 - j : n - 1 - j + w]
+        for i, j in np.ndindex(n, n)
+    }
 
 
 def _crop(
