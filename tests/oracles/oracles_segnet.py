@@ -317,6 +317,7 @@ ORACLES = (
             names=_mobilenet_names(),
             against="timm",
             shape=(1, 48, 32, 3),
+            slow=relu,
             note="epsilon 1e-3; the decoder is 10 lines of PyTorch",
         )
         for relu in (False, True)
