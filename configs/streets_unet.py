@@ -1,7 +1,7 @@
 """U-Net on the embedded street scenes: the first run, nothing to download.
 
 Command:  python launch.py --config=configs/streets_unet.py
-Expected: 0.490 validation mIoU in two minutes on 2 CPU cores (seed 0).
+Expected: 0.494 validation mIoU in two minutes on 2 CPU cores (seed 0).
 """
 
 from ml_collections import ConfigDict
