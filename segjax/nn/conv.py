@@ -23,7 +23,7 @@ Sides = int | tuple[int, int]
 Pads = tuple[tuple[int, int], tuple[int, int]]
 """Zeros above and below, left and right."""
 
-SPARSE = 0.75
+SPARSE = 0.6
 """Share of the taps' pixels that lie in the image, below which the others are left out.
 
 An atrous kernel on a small map reads zeros for the most part: rate 18 on 45 x 60 reads
