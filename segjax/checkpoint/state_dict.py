@@ -106,7 +106,8 @@ def _tensors(content: Any) -> dict[str, Tensor]:
 def _safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
         with safetensors.safe_open(path, "numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()  # the file itself cannot be iterated
+            return {name: file.get_tensor(name) for name in names}
     except safetensors.SafetensorError as error:
         why = re.sub(r"^Error while deserializing header: ", "", str(error))
         raise UserError(

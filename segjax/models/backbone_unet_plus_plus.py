@@ -12,10 +12,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.models import foreign
+from segjax.models.backbone_segmenter import BackboneSegmenter
+from segjax.models.ranges import count_problems
 from segjax.nn.conv import Conv
 from segjax.nn.double_conv import DoubleConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -26,7 +26,7 @@ DEPTH = 4
 """Grids between the deepest and the image's: the strides 16, 8, 4 and 2."""
 
 
-class BackboneUNetPlusPlus(Segmenter):
+class BackboneUNetPlusPlus(BackboneSegmenter):
     """UNet++ on any backbone; the default is ResNet-34.
 
     Node `xI_J` lies at stride `2**I`, `J` steps along the skip. It reads the node below
@@ -71,19 +71,11 @@ class BackboneUNetPlusPlus(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        problems = []
-        if len(self.decoder_widths) != 5 or min(self.decoder_widths) < 1:
-            problems.append(
-                f"config.model.decoder_widths={self.decoder_widths}: 5 widths of 1 or "
-                "more are allowed, one for each of the strides 16 to 1."
-            )
-        if self.num_outputs < 1:
-            problems.append(
-                f"config.model.num_outputs={self.num_outputs}: 1 or more is allowed."
-            )
-        raise_problems(problems)
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, as messages."""
+        return super().problems() + count_problems(
+            self, "decoder_widths", 5, "one for each of the strides 16 to 1"
+        )
 
     @property
     def stride(self) -> int:
@@ -94,8 +86,8 @@ class BackboneUNetPlusPlus(Segmenter):
     def foreign(self) -> tuple[Names, ...]:
         """The whole model of segmentation_models_pytorch, or the backbone alone."""
         return (
-            *foreign.whole(self.backbone, SMP, r"encoder\.(?:features\.)?"),
-            *foreign.alone(self.backbone),
+            *foreign.whole(self.backbone, SMP, foreign.SMP_ENCODER),
+            *super().foreign,
         )
 
     @nn.compact
@@ -109,9 +101,7 @@ class BackboneUNetPlusPlus(Segmenter):
         """
         self.check_size(x)
         style = dict(norm=self.norm, dtype=compute_dtype(self.dtype))
-        features = backbones.make(
-            self.backbone, width=self.backbone_width, **style, name="backbone"
-        )(x.astype(style["dtype"]), train)
+        features = self.encode(x, train, norm=self.norm)
         nodes = {(i, 0): features[2**i] for i in range(1, DEPTH + 2)}
         for j in range(1, DEPTH + 1):
             for i in range(1, DEPTH + 2 - j):

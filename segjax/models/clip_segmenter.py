@@ -57,4 +57,4 @@ class ClipSegmenter(Segmenter):
 
     def run(self, clip: Array, train: bool, carry: Any, reset: Any) -> tuple:
         """Logits of the last frame or of all, and the carry; defined by subclasses."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} lacks the method run.")

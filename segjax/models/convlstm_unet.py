@@ -17,7 +17,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.tables import unknown
 from segjax.models.clip_segmenter import ClipSegmenter
 from segjax.models.unet import DoubleConv
@@ -101,24 +100,19 @@ class ConvLSTMUNet(ClipSegmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: 1 or more is allowed."
-            for field in ("num_outputs", "width", "depth")
-            if getattr(self, field) < 1
-        ]
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, as messages."""
+        problems = super().problems()
         if not problems and not self.memories:
             problems.append(
                 "config.model.recurrent=(): no stage remembers. Name stages, or use "
                 "the model unet."
             )
-        problems += [
+        return problems + [
             unknown("stage", name, self.stages, f"config.model.recurrent={name!r}")
             for name in self.memories
             if name not in self.stages
         ]
-        raise_problems(problems)
 
     @property
     def stride(self) -> int:

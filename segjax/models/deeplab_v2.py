@@ -14,10 +14,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
-from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.models.backbone_segmenter import BackboneSegmenter
 from segjax.nn.aspp import warn_of_wide
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -25,7 +22,7 @@ from segjax.nn.norm import NormName
 from segjax.nn.resample import resize
 
 
-class DeepLabV2(Segmenter):
+class DeepLabV2(BackboneSegmenter):
     """DeepLabV2 on ResNet-101, or with `branch_features=1024` on VGG-16.
 
     Default size, 320x320x3 to 21 classes:
@@ -64,37 +61,10 @@ class DeepLabV2(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        low = {
-            "num_outputs": 1,
-            "backbone_width": 0,
-            "branch_features": 0,
-            "dropout": 0,
-        }
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: {least} or more is allowed."
-            for field, least in low.items()
-            if getattr(self, field) < least
-        ]
-        if self.dropout >= 1:
-            problems.append(f"config.model.dropout={self.dropout}: must be below 1.")
-        if not self.rates or min(self.rates) < 1:
-            problems.append(
-                f"config.model.rates={self.rates}: one or more rates of 1 or more are "
-                "allowed."
-            )
-        raise_problems(problems)
-
     @property
     def stride(self) -> int:
         """Input sides must divide by it."""
         return 8
-
-    @property
-    def foreign(self) -> tuple[Names, ...]:
-        """The backbone's names."""
-        return foreign.alone(self.backbone)
 
     @nn.compact
     def __call__(
@@ -107,14 +77,7 @@ class DeepLabV2(Segmenter):
         """
         self.check_size(x)
         size, dtype = x.shape[1:3], compute_dtype(self.dtype)
-        features = backbones.make(
-            self.backbone,
-            output_stride=8,
-            width=self.backbone_width,
-            norm=self.norm,
-            dtype=dtype,
-            name="backbone",
-        )(x.astype(dtype), train)[32]
+        features = self.encode(x, train, norm=self.norm, output_stride=8)[32]
         if not self.is_initializing():
             warn_of_wide(self.rates, features)
         logits = sum(

@@ -15,10 +15,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.models import foreign
+from segjax.models.backbone_segmenter import BackboneSegmenter
 from segjax.nn.aspp import ASPP, rates_at
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -27,7 +26,7 @@ from segjax.nn.norm import NormName
 from segjax.nn.resample import resize
 
 
-class DeepLabV3(Segmenter):
+class DeepLabV3(BackboneSegmenter):
     """DeepLabV3 on any backbone; the default is ResNet-50 at output stride 8.
 
     Default size, 512x512x3 to 19 classes, as torchvision's with its auxiliary head:
@@ -84,10 +83,6 @@ class DeepLabV3(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        raise_problems(pyramid_problems(self))
-
     @property
     def stride(self) -> int:
         """Input sides must divide by it."""
@@ -103,7 +98,7 @@ class DeepLabV3(Segmenter):
         return (
             *foreign.whole(self.backbone, TORCHVISION, r"backbone\."),
             *foreign.whole(self.backbone, TRANSFORMERS, ""),
-            *foreign.alone(self.backbone),
+            *super().foreign,
         )
 
     @nn.compact
@@ -119,14 +114,9 @@ class DeepLabV3(Segmenter):
         size, dtype = x.shape[1:3], compute_dtype(self.dtype)
         style = dict(norm=self.norm, dtype=dtype)
         grid = {} if self.multi_grid is None else {"multi_grid": self.multi_grid}
-        features = backbones.make(
-            self.backbone,
-            output_stride=self.output_stride,
-            width=self.backbone_width,
-            name="backbone",
-            **style,
-            **grid,
-        )(x.astype(dtype), train)
+        features = self.encode(
+            x, train, norm=self.norm, output_stride=self.output_stride, **grid
+        )
         rates = rates_at(self.output_stride) if self.rates is None else self.rates
         x = ASPP(
             self.features, rates, self.separable, self.dropout, **style, name="aspp"
@@ -139,21 +129,6 @@ class DeepLabV3(Segmenter):
             logits = head(features[self.aux_stride], train)
             self.sow_aux(f"stride{self.aux_stride}", resize(logits, size))
         return resize(x, size)
-
-
-def pyramid_problems(model: Segmenter) -> list[str]:
-    """What is wrong with the arguments that the atrous models share."""
-    low = {"num_outputs": 1, "features": 1, "backbone_width": 0, "dropout": 0}
-    problems = [
-        f"config.model.{field}={value}: {least} or more is allowed."
-        for field, least in low.items()
-        if (value := getattr(model, field)) < least
-    ]
-    if model.dropout >= 1:
-        problems.append(f"config.model.dropout={model.dropout}: must be below 1.")
-    if model.rates and min(model.rates) < 1:
-        problems.append(f"config.model.rates={model.rates}: 1 or more is allowed.")
-    return problems
 
 
 PYRAMID = (

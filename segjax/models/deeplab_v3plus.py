@@ -13,11 +13,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.deeplab_v3 import PYRAMID, pyramid_problems
-from segjax.models.segmenter import Segmenter
+from segjax.models import foreign
+from segjax.models.backbone_segmenter import BackboneSegmenter
+from segjax.models.deeplab_v3 import PYRAMID
 from segjax.nn.aspp import ASPP, rates_at
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -27,7 +26,7 @@ from segjax.nn.resample import resize
 from segjax.nn.separable import SeparableConvNorm
 
 
-class DeepLabV3Plus(Segmenter):
+class DeepLabV3Plus(BackboneSegmenter):
     """DeepLabV3+ on any backbone; the default is ResNet-50 at output stride 16.
 
     Default size, 512x512x3 to 19 classes:
@@ -84,18 +83,6 @@ class DeepLabV3Plus(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        low = {"low_features": 1, "fusions": 0}
-        raise_problems(
-            pyramid_problems(self)
-            + [
-                f"config.model.{field}={value}: {least} or more is allowed."
-                for field, least in low.items()
-                if (value := getattr(self, field)) < least
-            ]
-        )
-
     @property
     def stride(self) -> int:
         """Input sides must divide by it."""
@@ -106,7 +93,7 @@ class DeepLabV3Plus(Segmenter):
         """The whole model of segmentation_models_pytorch, or the backbone alone."""
         return (
             *foreign.whole(self.backbone, SMP, r"encoder\."),
-            *foreign.alone(self.backbone),
+            *super().foreign,
         )
 
     @nn.compact
@@ -123,14 +110,9 @@ class DeepLabV3Plus(Segmenter):
         F, style = self.features, dict(norm=self.norm, dtype=dtype)
         block = SeparableConvNorm if self.separable else ConvNorm
         grid = {} if self.multi_grid is None else {"multi_grid": self.multi_grid}
-        features = backbones.make(
-            self.backbone,
-            output_stride=self.output_stride,
-            width=self.backbone_width,
-            name="backbone",
-            **style,
-            **grid,
-        )(x.astype(dtype), train)
+        features = self.encode(
+            x, train, norm=self.norm, output_stride=self.output_stride, **grid
+        )
         rates = rates_at(self.output_stride) if self.rates is None else self.rates
         x = ASPP(F, rates, self.separable, self.dropout, **style, name="aspp")(
             features[32], train

@@ -13,7 +13,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
-from segjax.core.errors import raise_problems
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -103,19 +102,15 @@ class ENet(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        low = {"num_outputs": 1, "width": 4, "plain": 0}
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: {least} or more is allowed."
-            for field, least in low.items()
-            if getattr(self, field) < least
-        ]
-        if not all(0 <= rate < 1 for rate in self.dropouts):
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, as messages."""
+        problems = super().problems()
+        if 1 <= self.width < 4:
             problems.append(
-                f"config.model.dropouts={self.dropouts}: must be from 0 to below 1."
+                f"config.model.width={self.width}: 4 or more is allowed, since the "
+                "first convolution is given three channels less."
             )
-        raise_problems(problems)
+        return problems
 
     @property
     def stride(self) -> int:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import UserError, raise_problems
+from segjax.core.errors import UserError
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -100,29 +100,20 @@ class FCDenseNet(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        low = {"num_outputs": 1, "growth": 1, "first": 1, "dropout": 0}
-        problems = [
-            f"config.model.{field}={value}: {least} or more is allowed."
-            for field, least in low.items()
-            if (value := getattr(self, field)) is not None and value < least
-        ]
-        if self.dropout >= 1:
-            problems.append(f"config.model.dropout={self.dropout}: must be below 1.")
-        if self.layers is not None and (
-            len(self.layers) % 2 == 0 or min(self.layers) < 1
-        ):
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, as messages."""
+        problems = super().problems()
+        if self.layers is not None and len(self.layers) % 2 == 0:
             problems.append(
-                f"config.model.layers={self.layers}: must be an odd number of blocks "
-                "with 1 layer or more each: as many up as down, one between."
+                f"config.model.layers={self.layers}: must be an odd number of blocks: "
+                "as many up as down, one between."
             )
         if self.evaluation == "batch_statistics" and self.norm != "batch":
             problems.append(
                 f"config.model.evaluation={self.evaluation!r}: {self.norm!r} norm has "
                 "no statistics of the batch; use norm='batch' or 'running_averages'."
             )
-        raise_problems(problems)
+        return problems
 
     def input_side(self, side: int) -> int:
         """Any side that leaves a pixel at the bottom."""

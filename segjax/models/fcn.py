@@ -15,10 +15,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.models import foreign
+from segjax.models.backbone_segmenter import BackboneSegmenter
 from segjax.nn.conv import Conv
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.norm import NormName
@@ -27,7 +26,7 @@ from segjax.nn.resample import resize
 from segjax.nn.upconv import UpConvBilinear
 
 
-class FCN(Segmenter):
+class FCN(BackboneSegmenter):
     """FCN-32s, -16s or -8s on any backbone; the default is FCN-8s on VGG-16.
 
     Default size, 512x512x3 to 21 classes:
@@ -72,18 +71,6 @@ class FCN(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        low = {"num_outputs": 1, "backbone_width": 0, "fc_width": 0, "dropout": 0}
-        problems = [
-            f"config.model.{field}={value}: {least} or more is allowed."
-            for field, least in low.items()
-            if (value := getattr(self, field)) is not None and value < least
-        ]
-        if self.dropout >= 1:
-            problems.append(f"config.model.dropout={self.dropout}: must be below 1.")
-        raise_problems(problems)
-
     @property
     def stride(self) -> int:
         """Input sides must divide by it."""
@@ -94,7 +81,7 @@ class FCN(Segmenter):
         """The backbone's names; of a VGG, its two wide layers besides."""
         if self._wide() and self.backbone.startswith("vgg"):
             return foreign.whole(self.backbone, DENSE, r"features\.")
-        return foreign.alone(self.backbone)
+        return super().foreign
 
     @nn.compact
     def __call__(
@@ -107,13 +94,7 @@ class FCN(Segmenter):
         """
         self.check_size(x)
         size, dtype = x.shape[1:3], compute_dtype(self.dtype)
-        features = backbones.make(
-            self.backbone,
-            width=self.backbone_width,
-            norm=self.norm,
-            dtype=dtype,
-            name="backbone",
-        )(x.astype(dtype), train)
+        features = self.encode(x, train, norm=self.norm)
         x = features[32]
         if width := self._wide():
             for name, kernel in (("fc6", 7), ("fc7", 1)):

@@ -13,17 +13,16 @@ from typing import Literal
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.models import foreign
+from segjax.models.backbone_segmenter import BackboneSegmenter
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.fcn_head import FCNHead
 from segjax.nn.norm import NormName
 from segjax.nn.resample import resize
 
 
-class FCNResNet(Segmenter):
+class FCNResNet(BackboneSegmenter):
     """torchvision's FCN on any backbone; the default is ResNet-50 at stride 8.
 
     Default size, 512x512x3 to 21 classes:
@@ -60,18 +59,6 @@ class FCNResNet(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        low = {"num_outputs": 1, "features": 1, "backbone_width": 0, "dropout": 0}
-        problems = [
-            f"config.model.{field}={value}: {least} or more is allowed."
-            for field, least in low.items()
-            if (value := getattr(self, field)) is not None and value < least
-        ]
-        if self.dropout >= 1:
-            problems.append(f"config.model.dropout={self.dropout}: must be below 1.")
-        raise_problems(problems)
-
     @property
     def stride(self) -> int:
         """Input sides must divide by it."""
@@ -82,7 +69,7 @@ class FCNResNet(Segmenter):
         """torchvision's whole model, or the backbone alone."""
         return (
             *foreign.whole(self.backbone, TORCHVISION, r"backbone\."),
-            *foreign.alone(self.backbone),
+            *super().foreign,
         )
 
     @nn.compact
@@ -97,13 +84,9 @@ class FCNResNet(Segmenter):
         self.check_size(x)
         size, dtype = x.shape[1:3], compute_dtype(self.dtype)
         style = dict(norm=self.norm, dtype=dtype)
-        features = backbones.make(
-            self.backbone,
-            output_stride=self.output_stride,
-            width=self.backbone_width,
-            name="backbone",
-            **style,
-        )(x.astype(dtype), train)
+        features = self.encode(
+            x, train, norm=self.norm, output_stride=self.output_stride
+        )
         style |= dict(features=self.features, dropout=self.dropout)
         head = FCNHead(self.num_outputs, **style, name="head")
         logits = resize(head(features[32], train), size)

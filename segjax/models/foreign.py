@@ -5,6 +5,9 @@ import dataclasses
 from segjax.core.names import Names
 from segjax.models.backbones import BACKBONES
 
+SMP_ENCODER = r"encoder\.(?:features\.)?"
+"""What segmentation_models_pytorch writes before the backbone's names."""
+
 
 def whole(backbone: str, heads: Names, there: str) -> tuple[Names, ...]:
     """The names of `heads` and of the backbone beside them; () if one is unknown.

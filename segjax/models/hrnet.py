@@ -14,7 +14,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
 from segjax.models.backbones.resnet import BasicBlock, Bottleneck
 from segjax.models.segmenter import Segmenter
@@ -124,21 +123,6 @@ class HRNet(Segmenter):
     dtype: DtypeName = "float32"
 
     foreign = (OFFICIAL, TIMM)
-
-    def __post_init__(self):
-        super().__post_init__()
-        fields = ("num_outputs", "width", "blocks", "stem")
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: 1 or more is allowed."
-            for field in fields
-            if getattr(self, field) < 1
-        ]
-        if min(self.units) < 1:
-            problems.append(
-                f"config.model.units={self.units}: each must be 1 or more, or the "
-                "stage's new branch would never meet the others."
-            )
-        raise_problems(problems)
 
     @property
     def stride(self) -> int:

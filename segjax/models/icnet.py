@@ -16,7 +16,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.models.backbones.atrous import Step, steps
 from segjax.models.backbones.resnet import Stage
 from segjax.models.segmenter import Segmenter
@@ -77,20 +76,15 @@ class ICNet(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        low = {"num_outputs": 1, "width": 1, "features": 1}
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: {least} or more is allowed."
-            for field, least in low.items()
-            if getattr(self, field) < least
-        ]
-        if min(self.blocks) < 1 or self.blocks[1] < 2:
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, as messages."""
+        problems = super().problems()
+        if self.blocks[1] < 2:
             problems.append(
-                f"config.model.blocks={self.blocks}: each stage needs a block, the "
-                "second needs two, since it is shared and then goes on alone."
+                f"config.model.blocks={self.blocks}: the second stage needs two, since "
+                "it is shared and then goes on alone."
             )
-        raise_problems(problems)
+        return problems
 
     @property
     def stride(self) -> int:

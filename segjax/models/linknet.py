@@ -15,10 +15,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.models import foreign
+from segjax.models.backbone_segmenter import BackboneSegmenter
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.norm import NormName, norm
@@ -26,7 +25,7 @@ from segjax.nn.pooling import max_pool_3x3
 from segjax.nn.upconv import UpConv, UpConv2x2
 
 
-class LinkNet(Segmenter):
+class LinkNet(BackboneSegmenter):
     """LinkNet on any backbone; the default is the paper's, on ResNet-18.
 
     Default size, 512x512x3 to 19 classes; of the backbone the features at stride 2 are
@@ -66,17 +65,6 @@ class LinkNet(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: 1 or more is allowed."
-            for field in ("num_outputs", "end_width")
-            if getattr(self, field) < 1
-        ]
-        if self.form not in ("paper", "smp"):
-            problems.append(f"config.model.form={self.form!r}: 'paper' or 'smp'.")
-        raise_problems(problems)
-
     @property
     def stride(self) -> int:
         """Input sides must divide by it."""
@@ -85,10 +73,10 @@ class LinkNet(Segmenter):
     @property
     def foreign(self) -> tuple[Names, ...]:
         """The whole model of segmentation_models_pytorch, or the backbone alone."""
-        whole = foreign.whole(self.backbone, SMP, r"encoder\.(?:features\.)?")
+        whole = foreign.whole(self.backbone, SMP, foreign.SMP_ENCODER)
         return (
             *(whole if self.form == "smp" else ()),
-            *foreign.alone(self.backbone),
+            *super().foreign,
         )
 
     @nn.compact
@@ -102,9 +90,7 @@ class LinkNet(Segmenter):
         """
         self.check_size(x)
         style = dict(norm=self.norm, dtype=compute_dtype(self.dtype))
-        features = backbones.make(
-            self.backbone, width=self.backbone_width, **style, name="backbone"
-        )(x.astype(style["dtype"]), train)
+        features = self.encode(x, train, norm=self.norm)
         end = self._paper if self.form == "paper" else self._smp
         return end(features, style, train)
 

@@ -16,16 +16,14 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
-from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.models.backbone_segmenter import BackboneSegmenter
+from segjax.models.ranges import count_problems
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.norm import NormName, norm
 from segjax.nn.upconv import UpConv
 
 
-class MobileUNet(Segmenter):
+class MobileUNet(BackboneSegmenter):
     """MobileNetV2, skips from its widened features, and a wide decoder.
 
     Default size, 128x128x3 to 3 classes; of the backbone the features at stride 2 are
@@ -62,30 +60,18 @@ class MobileUNet(Segmenter):
     decoder_widths: tuple[int, ...] = (512, 256, 128, 64)
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
+    backbone = "mobilenet_v2"
 
-    def __post_init__(self):
-        super().__post_init__()
-        problems = []
-        if len(self.decoder_widths) != 4 or min(self.decoder_widths) < 1:
-            problems.append(
-                f"config.model.decoder_widths={self.decoder_widths}: 4 widths of 1 or "
-                "more are allowed, one for each of the strides 16 to 2."
-            )
-        if self.num_outputs < 1:
-            problems.append(
-                f"config.model.num_outputs={self.num_outputs}: 1 or more is allowed."
-            )
-        raise_problems(problems)
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, as messages."""
+        return super().problems() + count_problems(
+            self, "decoder_widths", 4, "one for each of the strides 16 to 2"
+        )
 
     @property
     def stride(self) -> int:
         """Input sides must divide by it."""
         return 32
-
-    @property
-    def foreign(self) -> tuple[Names, ...]:
-        """The encoder."""
-        return foreign.alone("mobilenet_v2")
 
     @nn.compact
     def __call__(
@@ -98,13 +84,7 @@ class MobileUNet(Segmenter):
         """
         self.check_size(x)
         style = dict(norm=self.norm, dtype=compute_dtype(self.dtype))
-        features = backbones.make(
-            "mobilenet_v2",
-            expansions=True,
-            width=self.backbone_width,
-            **style,
-            name="backbone",
-        )(x.astype(style["dtype"]), train)
+        features = self.encode(x, train, norm=self.norm, expansions=True)
         x = features[32]
         for level, width in zip((4, 3, 2, 1), self.decoder_widths, strict=True):
             x = Grow(width, **style, name=f"up{level}")(x, train)

@@ -13,10 +13,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.models.backbone_segmenter import BackboneSegmenter
+from segjax.models.ranges import count_problems
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.norm import NormName
@@ -26,7 +25,7 @@ EPSILON = 1e-3
 """Of the decoder's batch norm, Keras's default."""
 
 
-class MobileNetSegNet(Segmenter):
+class MobileNetSegNet(BackboneSegmenter):
     """MobileNet's first eleven blocks and four convolutions with up-sampling between.
 
     **The decoder is SegNet's in name only.** SegNet puts features back where its
@@ -67,20 +66,13 @@ class MobileNetSegNet(Segmenter):
     backbone_width: float = 1.0
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
+    backbone = "mobilenet_v1"
 
-    def __post_init__(self):
-        super().__post_init__()
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: must be above 0."
-            for field in ("num_outputs", "backbone_width")
-            if getattr(self, field) <= 0
-        ]
-        if len(self.widths) != 4 or min(self.widths) < 1:
-            problems.append(
-                f"config.model.widths={self.widths}: must be 4 numbers of 1 or more, "
-                "for the strides 16, 8, 4 and 2."
-            )
-        raise_problems(problems)
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, as messages."""
+        return super().problems() + count_problems(
+            self, "widths", 4, "one for each of the strides 16 to 2"
+        )
 
     @property
     def stride(self) -> int:
@@ -92,7 +84,7 @@ class MobileNetSegNet(Segmenter):
         """MobileNet's names, less the two blocks that are cut off."""
         return tuple(
             dataclasses.replace(names, drop=(*names.drop, *DEEPEST))
-            for names in foreign.alone("mobilenet_v1")
+            for names in super().foreign
         )
 
     @nn.compact
@@ -107,13 +99,7 @@ class MobileNetSegNet(Segmenter):
         self.check_size(x)
         size = x.shape[1:3]
         style = dict(norm=self.norm, dtype=compute_dtype(self.dtype))
-        x = backbones.make(
-            "mobilenet_v1",
-            blocks=11,
-            width=self.backbone_width,
-            **style,
-            name="backbone",
-        )(x.astype(style["dtype"]), train)[16]
+        x = self.encode(x, train, norm=self.norm, blocks=11)[16]
         style |= dict(use_bias=True, epsilon=EPSILON)
         style |= dict(activation=nn.relu if self.decoder.endswith("relu") else None)
         for stride, width in zip((16, 8, 4, 2), self.widths, strict=True):

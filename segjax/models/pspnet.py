@@ -12,10 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
-from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.models.backbone_segmenter import BackboneSegmenter
 from segjax.nn.aspp import warn_of_lone
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -25,7 +22,7 @@ from segjax.nn.pooling import adaptive_average_pool
 from segjax.nn.resample import resize
 
 
-class PSPNet(Segmenter):
+class PSPNet(BackboneSegmenter):
     """PSPNet on any backbone; the default is ResNet-50 at output stride 8.
 
     Default size, 512x512x3 to 19 classes:
@@ -68,32 +65,10 @@ class PSPNet(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        low = {"num_outputs": 1, "backbone_width": 0, "features": 1, "dropout": 0}
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: {least} or more is allowed."
-            for field, least in low.items()
-            if getattr(self, field) < least
-        ]
-        if self.dropout >= 1:
-            problems.append(f"config.model.dropout={self.dropout}: must be below 1.")
-        if not self.bins or min(self.bins) < 1:
-            problems.append(
-                f"config.model.bins={self.bins}: one or more numbers of 1 or more are "
-                "allowed."
-            )
-        raise_problems(problems)
-
     @property
     def stride(self) -> int:
         """Input sides must divide by it."""
         return self.output_stride
-
-    @property
-    def foreign(self) -> tuple[Names, ...]:
-        """The backbone's names."""
-        return foreign.alone(self.backbone)
 
     @nn.compact
     def __call__(
@@ -107,13 +82,9 @@ class PSPNet(Segmenter):
         self.check_size(x)
         size, dtype = x.shape[1:3], compute_dtype(self.dtype)
         style = dict(norm=self.norm, dtype=dtype)
-        features = backbones.make(
-            self.backbone,
-            output_stride=self.output_stride,
-            width=self.backbone_width,
-            name="backbone",
-            **style,
-        )(x.astype(dtype), train)
+        features = self.encode(
+            x, train, norm=self.norm, output_stride=self.output_stride
+        )
         x = PyramidPooling(self.bins, **style, name="pyramid")(features[32], train)
         x = ConvNorm(self.features, 3, **style, name="fuse")(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)

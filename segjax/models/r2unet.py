@@ -16,7 +16,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -70,16 +69,6 @@ class R2UNet(Segmenter):
     tied: bool = False
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
-
-    def __post_init__(self):
-        super().__post_init__()
-        raise_problems(
-            [
-                f"config.model.{field}={getattr(self, field)}: 1 or more is allowed."
-                for field in ("num_outputs", "width", "depth", "steps")
-                if getattr(self, field) < 1
-            ]
-        )
 
     @property
     def stride(self) -> int:

@@ -77,23 +77,20 @@ class Recurrent(ClipSegmenter):
         # a dict has no hash, by which jit knows a model again
         object.__setattr__(self, "model_options", FrozenDict(self.model_options or {}))
         super().__post_init__()
+
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, and with those of the image model."""
+        problems = super().problems()
         table, where = _models(), "config.model.model"
         if self.model not in table:
-            raise_problems(table.problems(where, self.model, {}))
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: 1 or more is allowed."
-            for field in ("num_outputs", "width", "coarse")
-            if getattr(self, field) < 1
-        ]
+            return problems + table.problems(where, self.model, {})
         problems += table.problems(f"{where}_options", self.model, self.model_options)
-        raise_problems(problems)
-        if self.image_model().takes_clips:
-            raise_problems(
-                [
-                    f"{where}={self.model!r}: remembers frames by itself; name a model "
-                    "of images, or use this one without the wrapper."
-                ]
+        if not problems and self.image_model().takes_clips:
+            problems.append(
+                f"{where}={self.model!r}: remembers frames by itself; name a model "
+                "of images, or use this one without the wrapper."
             )
+        return problems
 
     @property
     def stride(self) -> int:

@@ -12,11 +12,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
-from segjax.models import backbones
+from segjax.models.backbone_segmenter import BackboneSegmenter
 from segjax.models.backbones.mit import TRANSFORMERS
-from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.norm import NormName
@@ -35,7 +33,7 @@ HEAD = (
 )
 
 
-class SegFormer(Segmenter):
+class SegFormer(BackboneSegmenter):
     """SegFormer-B0 to B2.
 
     Default size, 512x512x3 to 19 channels (B0):
@@ -81,28 +79,6 @@ class SegFormer(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        problems = [
-            f"config.model.{field}={value}: {least} or more is allowed."
-            for field, least in {"num_outputs": 1, "width": 1}.items()
-            if (value := getattr(self, field)) is not None and value < least
-        ]
-        problems += [
-            f"config.model.{field}={value}: 0 up to but without 1 is allowed."
-            for field in ("drop_path", "dropout")
-            if not 0 <= (value := getattr(self, field)) < 1
-        ]
-        if self.blocks is not None and min(self.blocks) < 1:
-            problems.append(
-                f"config.model.blocks={self.blocks}: each must be 1 or more."
-            )
-        if self.backbone_width <= 0:
-            problems.append(
-                f"config.model.backbone_width={self.backbone_width}: must be above 0."
-            )
-        raise_problems(problems)
-
     @property
     def stride(self) -> int:
         """Input sides must divide by it: so every stage's patches cover its grid."""
@@ -128,14 +104,7 @@ class SegFormer(Segmenter):
         dtype = compute_dtype(self.dtype)
         width = self.width or (768 if self.backbone == "mit_b2" else 256)
         depth = {} if self.blocks is None else {"blocks": self.blocks}
-        features = backbones.make(
-            self.backbone,
-            **depth,
-            width=self.backbone_width,
-            drop_path=self.drop_path,
-            dtype=dtype,
-            name="backbone",
-        )(x.astype(dtype), train)
+        features = self.encode(x, train, drop_path=self.drop_path, **depth)
         finest = features[4].shape[1:3]
         joined = []
         for i in (4, 3, 2, 1):

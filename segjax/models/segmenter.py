@@ -3,15 +3,25 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from segjax.core.errors import UserError
+from segjax.core.errors import UserError, raise_problems
 from segjax.core.names import Names
+from segjax.models.ranges import range_problems
 
 
 class Segmenter(nn.Module):
     """Base of all models: which sizes they take and what they lose at the border.
 
-    A subclass defines `__call__(x, train) -> logits` and overrides what differs.
+    A subclass defines `__call__(x, train) -> logits` and overrides what differs. A
+    model whose fields are wrong is not made: `UserError` names all `problems`.
     """
+
+    def __post_init__(self):
+        super().__post_init__()
+        raise_problems(self.problems())
+
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, as messages."""
+        return range_problems(self)
 
     @property
     def stride(self) -> int:

@@ -13,9 +13,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
-from segjax.core.errors import raise_problems
 from segjax.core.names import Names
 from segjax.models.backbones.vgg import VGG11, VGG16, VGG11Normed, VGG16Normed
+from segjax.models.ranges import count_problems
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -63,26 +63,11 @@ class SegNet(Segmenter):
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        problems = []
-        if self.num_outputs < 1:
-            problems.append(
-                f"config.model.num_outputs={self.num_outputs}: 1 or more is allowed."
-            )
-        for field in ("widths", "convolutions"):
-            if min(getattr(self, field), default=0) < 1:
-                problems.append(
-                    f"config.model.{field}={getattr(self, field)}: must be numbers "
-                    "of 1 or more, one a stage."
-                )
-        if len(self.widths) != len(self.convolutions):
-            problems.append(
-                f"config.model.convolutions={self.convolutions}: has "
-                f"{len(self.convolutions)} entries and widths {len(self.widths)}; "
-                "give both one entry a stage."
-            )
-        raise_problems(problems)
+    def problems(self) -> list[str]:
+        """What is wrong with the fields, as messages."""
+        return super().problems() + count_problems(
+            self, "convolutions", len(self.widths), "one for each of the widths"
+        )
 
     @property
     def foreign(self) -> tuple[Names, ...]:

@@ -12,7 +12,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -58,19 +57,6 @@ class SegNetBasic(Segmenter):
     kernel: int = 7
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
-
-    def __post_init__(self):
-        super().__post_init__()
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: 1 or more is allowed."
-            for field in ("num_outputs", "width", "depth", "kernel")
-            if getattr(self, field) < 1
-        ]
-        if self.kernel % 2 == 0:
-            problems.append(
-                f"config.model.kernel={self.kernel}: is even; use {self.kernel + 1}."
-            )
-        raise_problems(problems)
 
     @nn.compact
     def __call__(

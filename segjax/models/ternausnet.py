@@ -3,7 +3,8 @@
 Source: Iglovikov & Shvets, TernausNet: U-Net with VGG11 Encoder Pre-Trained on
   ImageNet for Image Segmentation, 2018, arXiv 1801.05746, figure 1; widths from the
   authors' `UNet11`.
-Differs: kernels that are not loaded are He-initialised.
+Differs: kernels that are not loaded are He-initialised. The authors' own files are not
+  read: their names count the encoder's layers twice.
 """
 
 from typing import Any
@@ -12,16 +13,14 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import UserError, raise_problems
-from segjax.core.names import Names
-from segjax.models import backbones, foreign
-from segjax.models.segmenter import Segmenter
+from segjax.core.errors import UserError
+from segjax.models.backbone_segmenter import BackboneSegmenter
 from segjax.nn.conv import Conv
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.upconv import UpConv
 
 
-class TernausNet(Segmenter):
+class TernausNet(BackboneSegmenter):
     """VGG-11, and a decoder of convolution and transposed convolution; no norm.
 
     Default size, 512x512x3 to one output channel; of the backbone the features at
@@ -58,25 +57,10 @@ class TernausNet(Segmenter):
     width: int = 32
     dtype: DtypeName = "float32"
 
-    def __post_init__(self):
-        super().__post_init__()
-        raise_problems(
-            [
-                f"config.model.{field}={getattr(self, field)}: 1 or more is allowed."
-                for field in ("num_outputs", "width")
-                if getattr(self, field) < 1
-            ]
-        )
-
     @property
     def stride(self) -> int:
         """Input sides must divide by it."""
         return 32
-
-    @property
-    def foreign(self) -> tuple[Names, ...]:
-        """The backbone alone: the authors' names count its layers twice."""
-        return foreign.alone(self.backbone)
 
     @nn.compact
     def __call__(
@@ -90,9 +74,7 @@ class TernausNet(Segmenter):
         """
         self.check_size(x)
         dtype = compute_dtype(self.dtype)
-        features = backbones.make(
-            self.backbone, width=self.backbone_width, dtype=dtype, name="backbone"
-        )(x.astype(dtype), train)
+        features = self.encode(x, train)
         if 1 not in features:
             raise UserError(
                 f"config.model.backbone={self.backbone!r}: has no features at the "

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import UserError, raise_problems
+from segjax.core.errors import UserError
 from segjax.models.segmenter import Segmenter
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.norm import NormName, norm
@@ -72,18 +72,6 @@ class UNet(Segmenter):
     dropout: float = 0.0
     patch: int = 1
     dtype: DtypeName = "float32"
-
-    def __post_init__(self):
-        super().__post_init__()
-        low = {"num_outputs": 1, "width": 1, "depth": 1, "patch": 1, "dropout": 0}
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: {least} or more is allowed."
-            for field, least in low.items()
-            if getattr(self, field) < least
-        ]
-        if self.dropout >= 1:
-            problems.append(f"config.model.dropout={self.dropout}: must be below 1.")
-        raise_problems(problems)
 
     @property
     def stride(self) -> int:

@@ -14,7 +14,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv
 from segjax.nn.double_conv import DoubleConvNorm
@@ -87,16 +86,6 @@ class UNetPlusPlus(Segmenter):
     supervision: Literal["none", "last", "average"] = "last"
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
-
-    def __post_init__(self):
-        super().__post_init__()
-        raise_problems(
-            [
-                f"config.model.{field}={getattr(self, field)}: 1 or more is allowed."
-                for field in ("num_outputs", "width", "depth")
-                if getattr(self, field) < 1
-            ]
-        )
 
     @property
     def stride(self) -> int:

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import UserError, raise_problems
+from segjax.core.errors import UserError
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -62,18 +62,6 @@ class ValidUNet(Segmenter):
     depth: int = 4
     dropout: float = 0.5
     dtype: DtypeName = "float32"
-
-    def __post_init__(self):
-        super().__post_init__()
-        low = {"num_outputs": 1, "width": 1, "depth": 1, "dropout": 0}
-        problems = [
-            f"config.model.{field}={getattr(self, field)}: {least} or more is allowed."
-            for field, least in low.items()
-            if getattr(self, field) < least
-        ]
-        if self.dropout >= 1:
-            problems.append(f"config.model.dropout={self.dropout}: must be below 1.")
-        raise_problems(problems)
 
     @property
     def stride(self) -> int:

@@ -15,7 +15,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segjax.core.errors import raise_problems
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv, ConvNorm
 from segjax.nn.dtypes import DtypeName, compute_dtype
@@ -66,16 +65,6 @@ class XceptionUNet(Segmenter):
     skips: bool = False
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
-
-    def __post_init__(self):
-        super().__post_init__()
-        raise_problems(
-            [
-                f"config.model.{field}={getattr(self, field)}: 1 or more is allowed."
-                for field in ("num_outputs", "width", "depth")
-                if getattr(self, field) < 1
-            ]
-        )
 
     @property
     def stride(self) -> int:
