@@ -82,6 +82,7 @@ class DeepLabV3(BackboneSegmenter):
     aux_stride: Literal[8, 16] = 16
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
+    may_be_empty = ("rates",)
 
     @property
     def stride(self) -> int:

@@ -82,6 +82,7 @@ class DeepLabV3Plus(BackboneSegmenter):
     aux_head: bool = False
     norm: NormName = "batch"
     dtype: DtypeName = "float32"
+    may_be_empty = ("rates",)
 
     @property
     def stride(self) -> int:

@@ -52,7 +52,7 @@ def range_problems(model: Any) -> list[str]:
     problems = []
     for field in (f.name for f in dataclasses.fields(model) if f.name in RANGES):
         value, (allowed, holds) = getattr(model, field), RANGES[field]
-        if value is None:
+        if value is None or (value == () and field in model.may_be_empty):
             continue
         each = "each " if isinstance(value, tuple | list) else ""
         numbers = value if each else (value,)

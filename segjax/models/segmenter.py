@@ -1,5 +1,7 @@
 """What training and prediction ask of every model, beside its call."""
 
+from typing import ClassVar
+
 import flax.linen as nn
 from jaxtyping import Array, Float
 
@@ -14,6 +16,9 @@ class Segmenter(nn.Module):
     A subclass defines `__call__(x, train) -> logits` and overrides what differs. A
     model whose fields are wrong is not made: `UserError` names all `problems`.
     """
+
+    may_be_empty: ClassVar[tuple[str, ...]] = ()
+    """Fields that hold numbers and may hold none."""
 
     def __post_init__(self):
         super().__post_init__()

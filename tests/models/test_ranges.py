@@ -56,3 +56,9 @@ def test_the_message_says_what_is_allowed():
     assert "dropout=1.0: 0 up to, not including, 1 is allowed." in str(caught.value)
     with pytest.raises(UserError, match=r"widths=\(64, 32\): 2 numbers; 4 are needed"):
         MODELS["mobile_unet"](num_outputs=2, decoder_widths=(64, 32))
+
+
+def test_no_numbers_at_all():
+    with pytest.raises(UserError, match=r"rates=\(\): each 1 or more is allowed"):
+        MODELS["deeplab_v2"](num_outputs=2, rates=())
+    MODELS["deeplab_v3"](num_outputs=2, rates=())  # the pooled image and a 1x1 alone
