@@ -112,6 +112,18 @@ def by_matrix(x, size):
     return resize_bilinear(x, jnp.asarray(rows, x.dtype), jnp.asarray(columns, x.dtype))
 
 
+def scanned(convolution):
+    """Four times the same convolution, each of what the last gave, in a loop."""
+
+    def form(x, kernel):
+        def body(x, _):
+            return jnp.tanh(convolution(x, kernel)), None
+
+        return jax.lax.scan(body, x, length=4)[0]
+
+    return form
+
+
 def blocks():
     """`name, {form: function}, shapes of the arguments`; the first form is segjax's."""
 
@@ -175,6 +187,14 @@ def blocks():
             },
             [(2, 32, 40, 16)],
         )
+    yield (
+        "3x3 in a scan of 4",
+        {
+            "ours": scanned(functools.partial(convolve, in_loop=True)),
+            "xla": scanned(by_xla),
+        },
+        [(4, 48, 64, 16), (3, 3, 16, 16)],
+    )
     for side, stride, rate in ((3, 1, 1), (3, 2, 1), (3, 1, 2), (3, 1, 4), (5, 1, 1)):
         options = {"stride": stride, "rate": rate, "groups": 128}
         yield (

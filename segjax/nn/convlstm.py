@@ -69,7 +69,8 @@ def step(
       weights: of the layer.
     """
     c, h = carry
-    gates = convolve(h, weights.state_kernel.astype(h.dtype)).astype(c.dtype)
+    kernel = weights.state_kernel.astype(h.dtype)
+    gates = convolve(h, kernel, in_loop=True).astype(c.dtype)
     if weights.scales:
         gates = layer_norm(gates, weights.scales[0])
     if share is not None:
@@ -196,7 +197,8 @@ def _run(carry, frames, reset, length, kernel, scale, weights):
     if frames is not None:
         B, T = frames.shape[:2]
         # folded behind the batch, whose devices so keep whole clips
-        share = convolve(frames.reshape(B * T, *frames.shape[2:]), kernel.astype(dtype))
+        folded = frames.reshape(B * T, *frames.shape[2:])
+        share = convolve(folded, kernel.astype(dtype), in_loop=True)  # with remat
         if scale is not None:
             share = layer_norm(share.astype(carry[0].dtype), scale)
         share = jnp.moveaxis(share.reshape(B, T, *share.shape[1:]), 1, 0)

@@ -1,5 +1,7 @@
 """Every form of a convolution against XLA's own and flax's, in value and gradient."""
 
+import re
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -99,6 +101,33 @@ def test_all_forms_are_the_convolution(case, form, cpu, monkeypatch):
     expected = tap_by_tap(x, kernel, weights, **options)
     for ours, theirs in zip(got, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=5e-5)
+
+
+@pytest.mark.parametrize(
+    "sides, padding", [((3, 3), None), ((5, 3), None), ((4, 2), 2), ((1, 1), None)]
+)
+def test_the_form_for_loops_is_the_convolution(sides, padding):
+    x, kernel = noise(2, 7, 6, 4), noise(*sides, 4, 3)
+    value, _, _ = tap_by_tap(x, kernel, None, padding=padding)
+    weights = noise(*value.shape, seed=3)
+    options = dict(padding=padding, in_loop=True)
+    got = value_and_gradients(x, kernel, weights, options)
+    expected = tap_by_tap(x, kernel, weights, padding=padding)
+    for ours, theirs in zip(got, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=5e-5)
+
+
+def test_a_loop_holds_no_convolution_that_a_cpu_is_slow_at():
+    def last(x, kernel):
+        def body(h, _):
+            return jnp.tanh(convolve(h, kernel, in_loop=True)), None
+
+        return jax.lax.scan(body, x, length=3)[0].sum()
+
+    x, kernel = noise(2, 8, 10, 4), noise(3, 3, 4, 4)
+    compiled = jax.jit(jax.grad(last, (0, 1))).lower(x, kernel).compile().as_text()
+    orders = set(re.findall(r"dim_labels=(\S+?)[,\s]", compiled))
+    assert orders == {"b01f_01io->b01f"}
 
 
 @pytest.mark.parametrize("case", ["atrous", "depthwise"])

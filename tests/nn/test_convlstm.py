@@ -184,7 +184,8 @@ def test_the_scan_is_the_loop_in_value_and_gradient(name):
     )
 
 
-def test_the_scan_holds_the_convolution_of_the_state_alone():
+def test_the_scan_holds_the_convolution_of_the_state_alone(monkeypatch):
+    monkeypatch.setattr("segjax.nn.conv.on_cpu", lambda: False)
     x = clip()
     layer = ConvLSTM(4)
     variables = perturbed(layer, x)
