@@ -40,7 +40,7 @@ FORMS: dict[str, dict] = {
     "deeplab_v3plus": dict(
         backbone="resnet18", backbone_width=0.25, features=32, low_features=16
     ),
-    "enet": dict(),
+    "enet": dict(dropouts=(0.0, 0.0)),
     "fc_densenet": dict(growth=6, layers=(2, 3, 4, 4, 4, 3, 2), first=16),
     "fcn": dict(
         backbone="vgg11", backbone_width=0.25, fc_width=64, dropout=0.1, norm="batch"
@@ -60,7 +60,7 @@ FORMS: dict[str, dict] = {
     "ternausnet": dict(backbone_width=0.25, width=8),
     "unet": dict(width=12, depth=4),
     "unet_plus_plus": dict(width=8),
-    "valid_unet": dict(width=12, depth=2, dropout=0.1, size=(140, 172)),
+    "valid_unet": dict(width=12, depth=3, dropout=0.1, size=(188, 220)),
     "xception_unet": dict(width=16, skips=True),
 }
 """Model -> the arguments of its slim form."""
