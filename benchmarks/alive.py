@@ -40,7 +40,7 @@ FORMS: dict[str, dict] = {
     "deeplab_v3plus": dict(
         backbone="resnet18", backbone_width=0.25, features=32, low_features=16
     ),
-    "enet": dict(dropouts=(0.0, 0.0)),
+    "enet": dict(width=32, sections=1, dropouts=(0.0, 0.0)),
     "fc_densenet": dict(growth=6, layers=(2, 3, 4, 4, 4, 3, 2), first=16),
     "fcn": dict(
         backbone="vgg11", backbone_width=0.25, fc_width=64, dropout=0.1, norm="batch"
