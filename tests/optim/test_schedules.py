@@ -32,7 +32,9 @@ def test_values_by_hand(name, options, values):
     rate = make(name, 3.0, 100, **options)
     for step, factor in values.items():
         np.testing.assert_allclose(rate(step), 3 * factor, rtol=1e-6, atol=1e-7)
-        np.testing.assert_array_equal(jax.jit(rate)(jnp.int32(step)), rate(step))
+        compiled = jax.jit(rate)(jnp.int32(step))
+        # XLA's power of 0 may be 1e-7 in a compiled function
+        np.testing.assert_allclose(compiled, rate(step), rtol=1e-6, atol=1e-6)
 
 
 def test_every_schedule_is_in_the_test_above():
