@@ -7,7 +7,9 @@ key        shape and dtype             meaning
 =========  ==========================  =======================================
 `image`    `(H, W, 3)` uint8           RGB; `(T, H, W, 3)` for a clip
 `label`    `(H, W)` uint8              class ids `0 .. K-1`, or `IGNORE`;
-                                       of a clip, the label of its last frame
+                                       of a clip, the label of its last frame, or
+                                       `(T, H, W)`, one a frame, all `IGNORE` where a
+                                       frame has none
 `index`    `()` int64 (int32 in jax)   position of the example in its source
 =========  ==========================  =======================================
 """

@@ -105,4 +105,5 @@ def draw(
 def _row(source: Source, i: int, ids, miou) -> panel.Row:
     example = source[i]
     image = panel.still(example[IMAGE])
-    return panel.Row(source.name(i), image, example[LABEL], ids[i], miou[i])
+    label = panel.last(example[LABEL])
+    return panel.Row(source.name(i), image, label, ids[i], miou[i])

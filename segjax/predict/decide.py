@@ -23,3 +23,16 @@ def decide(
 def last_frame(logits: Float[Array, "B *T H W K"]) -> Float[Array, "B H W K"]:
     """The logits of an image as they are, and of a clip those of its last frame."""
     return logits[:, -1] if logits.ndim == 5 else logits
+
+
+def answered(
+    logits: Float[Array, "B *T H W K"], label: UInt8[Array, "B *S H W"]
+) -> tuple[Float[Array, "N H W K"], UInt8[Array, "N H W"]]:
+    """Logits and labels of the frames that have both, each frame as an image.
+
+    All frames where the model answers all of them and all have a label (which may be
+    `IGNORE` throughout); otherwise the last one. `N` is `B`, or `B T`.
+    """
+    if logits.ndim == 5 and label.ndim == 4:
+        return tuple(x.reshape(-1, *x.shape[2:]) for x in (logits, label))
+    return last_frame(logits), label[:, -1] if label.ndim == 4 else label

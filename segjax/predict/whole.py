@@ -134,6 +134,8 @@ def _batches(examples, model: Segmenter, batch_size: int) -> Iterator[dict[str, 
 def _fit(example: dict[str, np.ndarray], model: Segmenter) -> tuple[tuple, dict]:
     """Pad image and label to the model's sides; add resizing matrices if needed."""
     image, label = example[IMAGE], example[LABEL]
+    if label.ndim == 3:  # of a clip's frames the last one is scored
+        label = label[-1]
     h, w = image.shape[-3:-1]
     H, W = label.shape
     image = _mirror(image, model)

@@ -56,6 +56,11 @@ def still(image: np.ndarray) -> np.ndarray:
     return image[-1] if image.ndim == 4 else image
 
 
+def last(label: np.ndarray) -> np.ndarray:
+    """The label, or that of the last frame of a clip: `(H, W)`."""
+    return label[-1] if label.ndim == 3 else label
+
+
 def panel(rows: Sequence[Row], info: DatasetInfo, path: str | Path) -> None:
     """One row an example: image, truth, prediction, errors; below, a legend.
 
@@ -116,7 +121,7 @@ def sheet(
     """Examples in a grid, each image under its label's colours, with its index.
 
     Args:
-      examples: dicts with `image` `(H, W, 3)` uint8, `label` `(H, W)`, `index`, as
+      examples: dicts with `image` `(H, W, 3)` uint8, `label` `(H, W)`, `index` as
         the pipeline yields them, one example each; a clip shows its last frame.
       info: the class table.
       path: the PNG file.
@@ -131,10 +136,12 @@ def sheet(
     columns = min(columns, len(examples))
     cell = (WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) // columns
     photos = few_colours(
-        [_photo(overlay(still(e[IMAGE]), e[LABEL], info), cell) for e in examples]
+        [_photo(overlay(still(e[IMAGE]), last(e[LABEL]), info), cell) for e in examples]
     )
     key = legend(
-        class_entries([e[LABEL] for e in examples], info), WIDTH - 2 * _MARGIN, _TEXT
+        class_entries([last(e[LABEL]) for e in examples], info),
+        WIDTH - 2 * _MARGIN,
+        _TEXT,
     )
     caption = round(_TEXT * 1.8)
     lines = [photos[i : i + columns] for i in range(0, len(photos), columns)]

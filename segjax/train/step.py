@@ -17,7 +17,7 @@ from segjax.core.state import TrainState
 from segjax.metrics import confusion
 from segjax.models.segmenter import Segmenter
 from segjax.optim import ema, frozen
-from segjax.predict.decide import decide, last_frame
+from segjax.predict.decide import answered, decide
 
 StepFn = Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]
 
@@ -39,7 +39,7 @@ def make_step(
 
     The loss of each auxiliary head that the model sows into `aux` is added with
     `aux_weight`. A model that loses a margin is trained on what it still covers, and
-    one that answers every frame of a clip on the last one, whose label is known.
+    one that answers every frame of a clip on those that have a label; see `answered`.
 
     Batch norms that `freeze` finds run with their running averages, which stay as they
     are; the frozen parameters get no gradient (see `optim.frozen`).
@@ -62,10 +62,11 @@ def make_step(
                 rngs={"dropout": stream(seed, "dropout", state.step)},
                 mutable=["batch_stats", "aux"],
             )
-        logits, label = last_frame(logits), covered(batch[LABEL], model.margin)
+        labels = covered(batch[LABEL], model.margin)
+        logits, label = answered(logits, labels)
         total, terms = loss(logits, label)
         if heads := jax.tree.leaves(changed.get("aux", {})):
-            terms["aux"] = sum(loss(last_frame(head), label)[0] for head in heads)
+            terms["aux"] = sum(loss(*answered(head, labels))[0] for head in heads)
             total = total + aux_weight * terms["aux"]
         return total, (terms, logits, label, changed.get("batch_stats", {}))
 
@@ -114,8 +115,9 @@ def make_step(
 
 
 def covered(label: Array, margin: int) -> Array:
-    """The part of `(B, H, W)` that is left when each border loses `margin`."""
-    return label[:, margin : label.shape[1] - margin, margin : label.shape[2] - margin]
+    """The part of `(..., H, W)` that is left when each border loses `margin`."""
+    H, W = label.shape[-2:]
+    return label[..., margin : H - margin, margin : W - margin]
 
 
 def compile_step(step: StepFn, mesh: Mesh) -> StepFn:

@@ -257,6 +257,44 @@ class Headed(Segmenter):
         return nn.Conv(K, (1, 1), name="head")(x)
 
 
+class Frames(Segmenter):
+    """Answers every frame of a clip, or the last one."""
+
+    every: bool = True
+
+    @nn.compact
+    def __call__(self, x, train: bool = False):
+        logits = nn.Conv(K, (1, 1), name="head")(x)
+        return logits if self.every or x.ndim == 4 else logits[:, -1]
+
+
+@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize("labelled", ["all", "some", "last"])
+def test_the_frames_that_are_answered_and_labelled_are_learnt(every, labelled):
+    loss = losses.make({"cross_entropy": {}}, "multiclass")
+    model, tx, mesh = Frames(every), optax.sgd(0.1), parallel.make_mesh(jax.devices())
+    step = make_step(
+        model, loss, tx, normalize=normalize, num_classes=K, task="multiclass", seed=0
+    )
+    clips = [batch(seed) for seed in range(3)]
+    data = {key: np.stack([clip[key] for clip in clips], 1) for key in (IMAGE, LABEL)}
+    if labelled == "some":
+        data[LABEL][:, :2] = IGNORE
+    if labelled == "last":
+        data[LABEL] = data[LABEL][:, -1]
+    state = init.make_state(model, tx, seed=0, mesh=mesh)
+    params = jax.tree.map(np.array, state.params)
+    _, scalars = compile_step(step, mesh)(state, parallel.put_batch(mesh, data))
+
+    frames = clips if every and labelled == "all" else clips[-1:]
+    image, label = (np.concatenate([f[key] for f in frames]) for key in (IMAGE, LABEL))
+    logits = model.apply({"params": params}, normalize(image))
+    np.testing.assert_allclose(
+        scalars["loss"], loss(logits, jnp.asarray(label))[0], rtol=1e-5
+    )
+    assert scalars["counts"].sum() == (label != IGNORE).sum()
+
+
 @pytest.mark.parametrize("aux_weight", [0.0, 0.4])
 def test_auxiliary_heads_are_weighed_and_margins_are_cropped(aux_weight):
     loss = losses.make({"cross_entropy": {}}, "multiclass")
