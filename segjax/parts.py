@@ -21,6 +21,7 @@ from segjax.data import datasets
 from segjax.data.source import Source
 from segjax.evaluate import files, split
 from segjax.evaluate.split import Evaluation
+from segjax.predict.stream import make_stream
 from segjax.predict.whole import LossFn, PredictFn, make_predict
 from segjax.report import record
 
@@ -48,12 +49,15 @@ class Parts:
             "class_names": list(self.info.class_names),
         }
 
-    def source(self, split: str, root: str | None = None) -> Source:
+    def source(
+        self, split: str, root: str | None = None, video: bool = False
+    ) -> Source:
         """A split of the data set.
 
         Args:
           split: its name.
           root: folder of the data, if it is not the config's.
+          video: every frame of its videos, in order, in place of clips.
 
         Raises:
           UserError: the files are not as they must be, or their classes are not those
@@ -62,6 +66,10 @@ class Parts:
         options = {"split": split, **self.config.data}
         if root is not None:
             options["root"] = root
+        if video:
+            options = {k: v for k, v in options.items() if k not in ("frames", "every")}
+            options["video"] = True
+        if root is not None or video:
             kwargs = {k: v for k, v in options.items() if k not in ("name", "split")}
             raise_problems(
                 datasets.DATASETS.problems("config.data", options["name"], kwargs)
@@ -85,6 +93,18 @@ class Parts:
             loss=loss,
         )
 
+    def stream(self, source: Source) -> PredictFn:
+        """The path from the frames of `source`'s videos to classes, with a memory."""
+        split.videos(source)  # or there are none
+        return make_stream(
+            self.model,
+            normalize=self.config.eval_ops[1],
+            task=self.config.task,
+            num_classes=self.info.num_classes,
+            video=source.video,
+            threshold=self.config.evaluate.threshold,
+        )
+
     def evaluate(
         self,
         predict: PredictFn,
@@ -94,6 +114,7 @@ class Parts:
         split_name: str,
         step: int,
         convention: str | None = None,
+        by_video: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> Evaluation:
         """A whole split, each image once; every process takes part."""
@@ -107,6 +128,7 @@ class Parts:
             num_classes=self.info.num_classes,
             convention=convention or self.config.evaluate.convention,
             threads=self.config.input.threads,
+            by_video=by_video,
             progress=progress,
         )
 
@@ -117,6 +139,7 @@ class Parts:
         predict: PredictFn,
         variables: Any,
         source: Source,
+        by_video: bool = False,
     ) -> None:
         """Scores and rows of images under `evaluation/`; pictures.
 
@@ -135,6 +158,7 @@ class Parts:
             variables=variables,
             host_ops=self.config.eval_ops[0],
             rows=self.config.evaluate.pictures,
+            by_video=by_video,
         )
 
 

@@ -7,6 +7,7 @@ examples:
   segjax evaluate runs/streets_unet
   segjax evaluate runs/camvid --split train --out train_scores
   segjax evaluate runs/camvid --root /data/CamVid --convention all --json
+  segjax evaluate runs/cityscapes_convlstm --stream
 """
 
 import argparse
@@ -36,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images a step; moves no number; default: the config's",
     )
     parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="walk whole videos frame by frame, with the model's memory; for models of "
+        "clips; writes SPLIT_stream",
+    )
+    parser.add_argument(
         "--convention",
         metavar="NAME",
         help="what the means do with absent classes, or 'all' to list the mean IoU "
@@ -61,9 +68,12 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or args.run
     answer.raise_unless_folder("--out", out)
     parts, variables, step = all_parts.load(args.run, args.weights)
-    name = args.split or parts.config.val_split
-    source = parts.source(name, root=args.root)
-    predict = parts.predict(batch_size=args.batch_size)
+    split = args.split or parts.config.val_split
+    source = parts.source(split, root=args.root, video=args.stream)
+    if args.stream:
+        name, predict = f"{split}_stream", parts.stream(source)
+    else:
+        name, predict = split, parts.predict(batch_size=args.batch_size)
     with count.shown(f"evaluating {name}") as update:
         result = parts.evaluate(
             predict,
@@ -72,9 +82,10 @@ def run(args: argparse.Namespace) -> int:
             split_name=name,
             step=step,
             convention=None if args.convention == "all" else args.convention,
+            by_video=args.stream,
             progress=update,
         )
-    parts.write_report(out, result, predict, variables, source)
+    parts.write_report(out, result, predict, variables, source, args.stream)
     pages = [page.write(out)] if (out / record.RECORD).exists() else []
     names = parts.info.class_names
     words = [

@@ -102,8 +102,7 @@ def examples(
     source: Source,
     ops: Sequence[Any] = (),
     *,
-    start: int = 0,
-    step: int = 1,
+    indices: Sequence[int] | None = None,
     threads: int = 4,
     prefetch: int = 8,
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -115,8 +114,7 @@ def examples(
     Args:
       source: the split to evaluate on.
       ops: fixed host ops.
-      start: the first example, for host `start` of `step`.
-      step: every how many examples.
+      indices: which examples, in what order; None for all.
       threads: threads that decode.
       prefetch: examples to read ahead.
 
@@ -131,7 +129,8 @@ def examples(
             f"config.input.eval_ops: {random[0]} is random; evaluation takes fixed ops "
             "such as resize, rescale and pad. Leave it out."
         )
-    data = grain.MapDataset.source(_Reader(source))[start::step]
+    indices = range(len(source)) if indices is None else indices
+    data = grain.MapDataset.source(indices).map(_Reader(source).__getitem__)
     for op in ops:
         data = data.map(_Step(op, source).map_image)
     cv2.setNumThreads(0)

@@ -10,7 +10,7 @@ import numpy as np
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IMAGE, LABEL
 from segjax.data.source import Source
-from segjax.evaluate.split import Evaluation
+from segjax.evaluate.split import Evaluation, videos
 from segjax.metrics import scores
 from segjax.predict.whole import PredictFn, prepare
 from segjax.report import panel
@@ -78,10 +78,12 @@ def draw(
     variables: Any,
     host_ops: Sequence[Any],
     rows: int,
+    by_video: bool = False,
 ) -> None:
     """Pictures of an evaluation: `panel`, `best` and `worst`.
 
-    Images are predicted again, on this process alone; `rows` of them a picture.
+    Images are predicted again, on this process alone; `rows` of them a picture. With
+    `by_video` so are the other frames of their videos.
     """
     miou = evaluation.image_miou()
     ranked = np.argsort(np.nan_to_num(miou, nan=2.0), kind="stable")
@@ -94,8 +96,13 @@ def draw(
         "best": ranked[::-1][:rows],
     }
     wanted = sorted({int(i) for indices in chosen.values() for i in indices})
-    examples = [prepare(source[i], host_ops) for i in wanted]
-    found = {p.index: p.ids for p in predict(variables, examples)}
+    needed = wanted
+    if by_video:
+        whole = [v for v in videos(source).values() if set(v) & set(wanted)]
+        needed = [i for indices in whole for i in indices]
+    examples = (prepare(source[i], host_ops) for i in needed)
+    predicted = predict(variables, examples)
+    found = {p.index: p.ids for p in predicted if p.index in wanted}
     for name, indices in chosen.items():
         if len(indices):
             table = [_row(source, int(i), found, miou) for i in indices]

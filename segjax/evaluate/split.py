@@ -6,7 +6,7 @@ one image goes through.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from segjax import parallel
-from segjax.core.errors import SegjaxError
+from segjax.core.errors import SegjaxError, UserError
 from segjax.data.pipeline import examples
 from segjax.data.source import Source
 from segjax.metrics import scores
-from segjax.predict.whole import PredictFn, Prediction
+from segjax.predict.whole import PredictFn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +71,7 @@ def run(
     num_classes: int,
     convention: str = "union",
     threads: int = 4,
+    by_video: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Predict each image of `source` exactly once and count.
@@ -78,15 +79,17 @@ def run(
     Each process takes every n-th image and works alone; the counts meet at the end.
 
     Args:
+      by_video: whether a process takes every n-th whole video instead, for a `predict`
+        that carries a memory from frame to frame; the source tells `video(i)`.
       progress: called with (images done by this process, images it has in all).
 
     Raises:
       SegjaxError: an image was missed or seen twice, which would be a bug.
     """
-    mine = predictions(predict, variables, source, host_ops, threads=threads)
-    total = len(range(jax.process_index(), len(source), jax.process_count()))
-    rows = []
-    for prediction in mine:
+    mine = share(source, by_video)
+    stream = examples(source, host_ops, indices=mine, threads=threads)
+    total, rows = len(mine), []
+    for prediction in predict(variables, stream):
         loss = np.float32(prediction.loss).view(np.int32)
         rows.append(np.append(prediction.counts.ravel(), (loss, prediction.index)))
         if progress:
@@ -106,15 +109,28 @@ def run(
     return Evaluation(split, step, convention, per_image, losses)
 
 
-def predictions(
-    predict: PredictFn,
-    variables: Any,
-    source: Source,
-    host_ops: Sequence[Any],
-    *,
-    threads: int = 4,
-) -> Iterator[Prediction]:
-    """This process's share of the split, predicted."""
-    start, step = jax.process_index(), jax.process_count()
-    stream = examples(source, host_ops, start=start, step=step, threads=threads)
-    return predict(variables, stream)
+def share(source: Source, by_video: bool) -> Sequence[int]:
+    """Indices of the examples that this process predicts, in order."""
+    first, count = jax.process_index(), jax.process_count()
+    if not by_video:
+        return range(first, len(source), count)
+    return [
+        i for indices in list(videos(source).values())[first::count] for i in indices
+    ]
+
+
+def videos(source: Source) -> dict[str, list[int]]:
+    """Name of each video -> indices of its frames, in the order of time.
+
+    Raises:
+      UserError: the source is none of videos.
+    """
+    if not hasattr(source, "video"):
+        raise UserError(
+            f"{source!r}: its examples are no frames of videos, so there is nothing to "
+            "stream. Evaluate it without --stream."
+        )
+    found: dict[str, list[int]] = {}
+    for i in range(len(source)):
+        found.setdefault(source.video(i), []).append(i)
+    return found

@@ -118,7 +118,7 @@ def _batches(examples, model: Segmenter, batch_size: int) -> Iterator[dict[str, 
     """
     groups, waiting = defaultdict(list), 0
     for example in examples:
-        shape, fitted = _fit(example, model)
+        shape, fitted = fit(example, model)
         groups[shape].append(fitted)
         waiting += 1
         if len(groups[shape]) < batch_size:
@@ -131,8 +131,14 @@ def _batches(examples, model: Segmenter, batch_size: int) -> Iterator[dict[str, 
         yield _stack(group, batch_size)
 
 
-def _fit(example: dict[str, np.ndarray], model: Segmenter) -> tuple[tuple, dict]:
-    """Pad image and label to the model's sides; add resizing matrices if needed."""
+def fit(example: dict[str, np.ndarray], model: Segmenter) -> tuple[tuple, dict]:
+    """Pad image and label to the model's sides; add resizing matrices if needed.
+
+    Returns:
+      The padded shapes, by which examples share a batch, and `image`, `label`, `index`,
+      `size` (of the label before), and `rows` and `columns` where the logits are to be
+      resized.
+    """
     image, label = example[IMAGE], example[LABEL]
     if label.ndim == 3:  # of a clip's frames the last one is scored
         label = label[-1]

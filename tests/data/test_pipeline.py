@@ -222,7 +222,7 @@ def test_examples_come_once_and_in_order():
 
 
 def test_examples_for_several_hosts():
-    parts = [list(examples(Memory(7), start=p, step=3)) for p in range(3)]
+    parts = [list(examples(Memory(7), indices=range(p, 7, 3))) for p in range(3)]
     assert [[int(e["index"]) for e in p] for p in parts] == [[0, 3, 6], [1, 4], [2, 5]]
     np.testing.assert_array_equal(parts[1][1]["image"], image(4))
 
