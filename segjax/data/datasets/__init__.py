@@ -3,7 +3,14 @@
 from typing import Any
 
 from segjax.core.tables import Table
-from segjax.data.datasets import camvid, cityscapes, folder, oxford_pet, streets
+from segjax.data.datasets import (
+    camvid,
+    cityscapes,
+    folder,
+    oxford_pet,
+    prepared,
+    streets,
+)
 from segjax.data.source import Source
 
 DATASETS = Table(
@@ -13,6 +20,7 @@ DATASETS = Table(
         "cityscapes": cityscapes.make,
         "folder": folder.make,
         "oxford_pet": oxford_pet.make,
+        "prepared": prepared.make,
         "streets": streets.make,
     },
     given=("split",),
