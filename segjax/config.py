@@ -32,6 +32,7 @@ from segjax.core.errors import UserError, raise_problems
 from segjax.core.tables import signature_problems, unknown
 from segjax.data import ops
 from segjax.data.datasets import DATASETS
+from segjax.data.sampling import SAMPLERS
 from segjax.metrics.scores import CONVENTIONS
 from segjax.models import MODELS
 from segjax.optim import masks
@@ -49,6 +50,8 @@ class Input:
       batch_size: examples a step, over all devices and processes.
       workers: worker processes of the loader; 0 decodes in threads of this process.
       threads: threads a process.
+      sampler: which examples come more often, a call of `data.sampling.SAMPLERS` such
+        as `class_uniform(share=0.5)`; None for each once an epoch.
     """
 
     train_ops: str
@@ -56,6 +59,7 @@ class Input:
     batch_size: int = 8
     workers: int = 0
     threads: int = 4
+    sampler: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +133,12 @@ class Config:
     def eval_ops(self) -> tuple[tuple, ops.Normalize]:
         """Ops of evaluation on the host, and the normalisation on the device."""
         return _ops(self.input.eval_ops, "config.input.eval_ops")
+
+    @property
+    def sampler(self) -> Any:
+        """How often each example comes; None for each once an epoch."""
+        text = self.input.sampler
+        return None if text is None else _sampler(text, "config.input.sampler")
 
 
 REQUIRED = ("data", "input", "model", "loss", "optim", "train")
@@ -241,9 +251,11 @@ def _out_of_range(name: str, section: Any) -> list[str]:
             found.append(f"{where}={value}: must be above 0 and below 1.")
         if field.name == "convention" and value not in CONVENTIONS:
             found.append(unknown(field.name, value, CONVENTIONS, f"{where}={value!r}"))
-        if field.name.endswith("_ops"):
+        if field.name.endswith("_ops") or field.name == "sampler":
+            parse = _sampler if field.name == "sampler" else _ops
             try:
-                _ops(value, where)
+                if value is not None:
+                    parse(value, where)
             except UserError as error:
                 found += error.problems
     return found
@@ -313,6 +325,13 @@ def _optim(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ops(text: str, where: str) -> tuple[tuple, ops.Normalize]:
     return ops.split(opstring.parse(text, ops.OPS, where), where)
+
+
+def _sampler(text: str, where: str) -> Any:
+    found = opstring.parse(text, SAMPLERS, where)
+    if len(found) != 1:
+        raise UserError(f"{where}={text!r}: names {len(found)} samplers; name one.")
+    return found[0]
 
 
 def _set(plain: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
 from segjax.core.state import TrainState
-from segjax.data import check, datasets, pipeline
+from segjax.data import check, datasets, pipeline, sampling
 from segjax.data.source import Source
 from segjax.evaluate import files
 from segjax.evaluate.split import Evaluation
@@ -96,6 +96,7 @@ class _Run:
         )
         self.parts = parts.make(checked, self.training.info)
         self.loss = losses.make(self._terms(), checked.task)
+        self.draw = self._draw()
         self.predict = self.parts.predict(self.loss)
         self.tx, self.schedule = optim.make(
             num_steps=checked.train.num_steps, **checked.optim
@@ -173,6 +174,13 @@ class _Run:
         raise_problems(losses.problems(terms, self.config.task, num_classes=K))
         return terms
 
+    def _draw(self) -> sampling.Draw | None:
+        """Which training examples come more often than others."""
+        if (sampler := self.config.sampler) is None:
+            return None
+        present = sampling.presence(self.training, self.workdir / "checks")
+        return sampling.Draw.of(sampler.weights(present))
+
     def _batches(self, host_ops: tuple, start: int):
         """This process's part of the training batches from step `start` on."""
         options = self.config.input
@@ -186,6 +194,7 @@ class _Run:
             process_count=jax.process_count(),
             workers=options.workers,
             threads=options.threads,
+            draw=self.draw,
         )
 
     def _start(self, mesh: Mesh, checkpoints) -> tuple[TrainState, Window]:

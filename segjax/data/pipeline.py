@@ -22,6 +22,7 @@ from absl import flags
 from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
 from segjax.core.keys import IMAGE, INDEX, LABEL
 from segjax.data.ops import is_random
+from segjax.data.sampling import Draw
 from segjax.data.source import Source
 
 
@@ -37,6 +38,7 @@ def train_batches(
     workers: int = 0,
     threads: int = 4,
     prefetch: int = 8,
+    draw: Draw | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Endless batches: each epoch shuffled anew, each example augmented anew.
 
@@ -53,6 +55,7 @@ def train_batches(
       threads: threads in this process, or in each worker.
       prefetch: batches to read ahead, in this process or in each worker; at least one
         a thread.
+      draw: which examples come more often; None for each once an epoch.
 
     Returns:
       An iterator with `close()` over `{image: (b, H, W, 3) uint8, label: (b, H, W)
@@ -74,8 +77,13 @@ def train_batches(
         )
     if problems:
         raise UserError(problems)
-    data = grain.MapDataset.source(_Reader(source))
-    data = data.shuffle(seed=_derived(seed, "shuffle") % 2**32).repeat(None)
+    data = grain.MapDataset.range(len(source))
+    if draw is None:
+        data = data.shuffle(seed=_derived(seed, "shuffle") % 2**32).repeat(None)
+    else:
+        data = data.repeat(None)
+        data = data.random_map(draw.random_map, seed=_derived(seed, "draw"))
+    data = data.map(_Reader(source).__getitem__)
     for place, op in enumerate(ops):
         step = _Step(op, source)
         if is_random(op):

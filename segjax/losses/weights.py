@@ -66,9 +66,63 @@ def inverse_log_frequency(
     return _floats(np.minimum(weights, clip or np.inf))
 
 
+def inverse_frequency(
+    counts: Integer[np.ndarray, "K"], clip: float | None = None, power: float = 1.0
+) -> tuple[float, ...]:
+    """`(mean(f) / f_k) ** power`, with `f_k` the class's share of all pixels.
+
+    Args:
+      counts: pixels of each class in the training set.
+      clip: the largest ratio allowed.
+      power: 1 makes every class weigh alike in a batch; 0.5 is the gentler root.
+
+    Returns:
+      `K` numbers; 1 for classes without a pixel.
+
+    Raises:
+      UserError: no class has a pixel.
+    """
+    _check_counts(counts)
+    seen = counts > 0
+    weights = np.ones(len(counts))
+    weights[seen] = counts[seen].mean() / counts[seen]
+    return _floats(np.minimum(weights, clip or np.inf) ** power)
+
+
+def effective_number(
+    counts: Integer[np.ndarray, "K"], beta: float = 0.999999
+) -> tuple[float, ...]:
+    """`(1 - beta) / (1 - beta ** n_k)` over its mean: near pixels add little.
+
+    Args:
+      counts: `n_k`, pixels of each class in the training set.
+      beta: in [0, 1): 0 weighs all classes alike, towards 1 as the inverse frequency;
+        classes of many more than `1 / (1 - beta)` pixels weigh alike.
+
+    Returns:
+      `K` numbers, 1 in the mean over the classes that have pixels, and 1 for others.
+
+    Raises:
+      UserError: no class has a pixel, or `beta` is out of its range.
+
+    Source: Cui et al., Class-Balanced Loss Based on Effective Number of Samples, 2019,
+      arXiv:1901.05555, equation 3.
+    """
+    _check_counts(counts)
+    if not 0 <= beta < 1:
+        raise UserError(f"beta={beta}: 0 up to, not including, 1 is allowed.")
+    seen = counts > 0
+    weights = np.ones(len(counts))
+    weights[seen] = (1 - beta) / -np.expm1(counts[seen] * np.log1p(beta - 1))
+    weights[seen] /= weights[seen].mean()
+    return _floats(weights)
+
+
 RULES = Table(
     "class weight rule",
     {
+        "effective_number": effective_number,
+        "inverse_frequency": inverse_frequency,
         "inverse_log_frequency": inverse_log_frequency,
         "median_frequency": median_frequency,
     },

@@ -36,6 +36,28 @@ def test_inverse_log_frequency_by_hand():
     np.testing.assert_allclose(value, (1 / np.log(1.02), 1 / np.log(2.02)))
 
 
+def test_inverse_frequency_by_hand():
+    # the mean of the present classes is 350
+    expected = (350 / 800, 3.5, 1.0, 3.5, 350 / 400)
+    np.testing.assert_allclose(weights.inverse_frequency(COUNTS), expected)
+    gentle = weights.inverse_frequency(COUNTS, clip=2.0, power=0.5)
+    np.testing.assert_allclose(gentle, np.sqrt(np.minimum(expected, 2)))
+
+
+def test_effective_number_by_hand():
+    beta = 0.99
+    raw = np.array([(1 - beta) / (1 - beta**n) for n in COUNTS if n])
+    found = np.array(weights.effective_number(COUNTS, beta=beta))
+    np.testing.assert_allclose(found[COUNTS > 0], raw / raw.mean())
+    assert found[2] == 1
+    np.testing.assert_allclose(weights.effective_number(COUNTS, beta=0.0), 1)
+    near = np.array(weights.effective_number(COUNTS, beta=1 - 1e-12))[COUNTS > 0]
+    share = 1 / COUNTS[COUNTS > 0]
+    np.testing.assert_allclose(near, share / share.mean(), rtol=1e-6)
+    with pytest.raises(UserError, match="beta=1"):
+        weights.effective_number(COUNTS, beta=1.0)
+
+
 def test_counts_beyond_32_bits():
     big = COUNTS * 10**9
     np.testing.assert_allclose(
