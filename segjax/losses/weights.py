@@ -113,7 +113,8 @@ def effective_number(
         raise UserError(f"beta={beta}: 0 up to, not including, 1 is allowed.")
     seen = counts > 0
     weights = np.ones(len(counts))
-    weights[seen] = (1 - beta) / -np.expm1(counts[seen] * np.log1p(beta - 1))
+    with np.errstate(divide="ignore"):  # the logarithm of beta = 0
+        weights[seen] = (1 - beta) / -np.expm1(counts[seen] * np.log(beta))
     weights[seen] /= weights[seen].mean()
     return _floats(weights)
 
