@@ -207,7 +207,8 @@ def find_root(
             if (place / holds).exists():
                 return place
         raise UserError(
-            f"config.data.root={root!r}: has no {holds}/; the files must lie so:\n{tree}"
+            f"config.data.root={root!r}: has no {holds}/; the files must lie "
+            f"so:\n{tree}"
         )
     origin = f"Get {info.name} from {info.homepage}. " if info.homepage else ""
     raise UserError(
