@@ -84,6 +84,10 @@ def make(
     """
     if split not in SPLITS:
         raise bad_split(INFO, split, SPLITS)
+    if frames < 1 or every < 1:
+        raise UserError(
+            f"config.data: frames={frames}, every={every}: both must be 1 or more."
+        )
     base = find_root(root, INFO, TREE)
     images, masks = base / split, base / f"{split}annot"
     for folder in (images, masks):
@@ -112,15 +116,11 @@ def make(
     )
     if frames == 1:
         return PairedFiles(INFO, split, str(base), pairs, RULE)
-    if frames < 1 or every < 1:
-        raise UserError(
-            f"config.data: frames={frames}, every={every}: both must be 1 or more."
-        )
     clips = _clips(pairs, frames, every)
     if all(len(clip) < frames for clip in clips):
         raise UserError(
-            f"config.data: frames={frames}, every={every}: no clip of {split!r} has all "
-            "of its frames. Use every=30, or in 'val' every=2 too, or fewer frames."
+            f"config.data: frames={frames}, every={every}: no clip of {split!r} has "
+            "all of its frames. Use every=30, or in 'val' every=2 too, or fewer frames."
         )
     if starts == "leave_out":
         whole = [k for k, clip in enumerate(clips) if len(clip) == frames]

@@ -176,7 +176,7 @@ def make(
     return PairedFiles(info, split, str(base), pairs, rule)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class _Panoptic(PairedFiles):
     """Masks that code segments as colours.
 

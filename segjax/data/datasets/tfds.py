@@ -1,4 +1,4 @@
-"""Data sets that TensorFlow Datasets has prepared as ArrayRecord; TensorFlow is not used.
+"""Data sets that TensorFlow Datasets prepared as ArrayRecord, read without TensorFlow.
 
 Prepare once, where TensorFlow is, by ``tfds build NAME --file_format=array_record``, or
 give `file_format="array_record"` to a builder of your own. Nothing is downloaded here.
@@ -238,8 +238,8 @@ def _image(value: Any, where: str) -> UInt8[np.ndarray, "H W 3"]:
         return decode.decode_image(value, where)
     if value.dtype != np.uint8 or value.ndim != 3 or value.shape[2] != 3:
         raise UserError(
-            f"{where}: is {value.dtype} of the shape {value.shape}; a picture, or uint8 "
-            "(H, W, 3), is read. Choose another `image_key`."
+            f"{where}: is {value.dtype} of the shape {value.shape}; a picture, or "
+            "uint8 (H, W, 3), is read. Choose another `image_key`."
         )
     return value
 
