@@ -1,4 +1,4 @@
-"""CamVid's 32 classes, CamVid's clips and Cityscapes' coarse labels; then real files."""
+"""CamVid's 32 classes and clips, Cityscapes' coarse labels; then the real files."""
 
 import pathlib
 

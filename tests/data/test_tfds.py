@@ -138,7 +138,7 @@ def test_worker_processes_read_it(prepared):
     finally:
         batches.close()
     for place, i in enumerate(batch["index"]):
-        np.testing.assert_array_equal(batch["image"][place], source[i]["image"])
+        np.testing.assert_array_equal(batch["image"][place], source[int(i)]["image"])
 
 
 def test_tensorflow_is_not_imported(prepared):
@@ -161,7 +161,7 @@ def test_tensorflow_is_not_imported(prepared):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dataset": "tniy"}, r"'tniy': is not prepared in .* which holds tiny"),
+        ({"dataset": "tniy"}, r"'tniy': is not prepared in .* which holds .*tiny"),
         ({"label_key": "mask"}, r"label_key='mask': is no feature .* segmentation_m"),
         ({"classes": "none.txt"}, r"classes='none.txt': no such file"),
         ({"data_dir": "nowhere"}, r"root='nowhere'|nowhere"),

@@ -15,6 +15,7 @@ import functools
 import hashlib
 import pathlib
 import re
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.data import decode, labels
 from segjax.data.datasets import folder
 from segjax.data.source import bad_split, content_hash, find_root
+
+_OPENING = threading.RLock()  # its modules import lazily: two threads can deadlock
 
 TREE = """\
   DATA_DIR/oxford_iiit_pet/4.0.0/dataset_info.json
@@ -137,9 +140,8 @@ class Prepared:
         """
         if not -self.count <= i < self.count:
             raise IndexError(i)
-        records = _open(
-            self.data_dir, self.dataset, self.split, self.image_key, self.label_key
-        )
+        with _OPENING:
+            records = _open(self.data_dir, self.dataset, self.split)
         record, at = records[i % self.count], self.name(i % self.count)
         image = _image(record[self.image_key], f"{at} {self.image_key}")
         raw = _numbers(record[self.label_key], f"{at} {self.label_key}")
@@ -170,9 +172,7 @@ class Prepared:
 
 
 @functools.lru_cache(maxsize=8)
-def _open(
-    data_dir: str, dataset: str, split: str, image_key: str, label_key: str
-) -> Sequence[dict[str, Any]]:
+def _open(data_dir: str, dataset: str, split: str) -> Sequence[dict[str, Any]]:
     """The records of a split, once a process; pictures stay the bytes of their files.
 
     Our own decoder then reads them, so that the rules for 16 bits, alpha and EXIF are
@@ -181,32 +181,32 @@ def _open(
     import tensorflow_datasets as tfds
 
     builder = _builder(data_dir, dataset)
-    features = builder.info.features
     pictures = {
         key: tfds.decode.SkipDecoding()
-        for key in (image_key, label_key)
-        if isinstance(features[key], tfds.features.Image)
+        for key, feature in builder.info.features.items()
+        if isinstance(feature, tfds.features.Image)
     }
-    wanted = tfds.decode.PartialDecoding(
-        {image_key: True, label_key: True}, decoders=pictures
-    )
-    return builder.as_data_source(split, decoders=wanted)
+    records = builder.as_data_source(split, decoders=pictures)
+    records[0]  # imports what reading needs while no other thread does
+    return records
 
 
 def _builder(data_dir: str, dataset: str) -> Any:
-    import tensorflow_datasets as tfds
+    with _OPENING:
+        import tensorflow_datasets as tfds
 
-    try:
-        return tfds.core.read_only_builder.builder_from_files(
-            dataset, data_dir=data_dir
-        )
-    except tfds.core.registered.DatasetNotFoundError:
-        there = sorted(p.name for p in pathlib.Path(data_dir).iterdir() if p.is_dir())
-        raise UserError(
-            f"config.data.dataset={dataset!r}: is not prepared in {data_dir}, which "
-            f"holds {', '.join(there) or 'no data set'}. Prepare it with `tfds build "
-            f"{dataset} --file_format=array_record`; the files then lie so:\n{TREE}"
-        ) from None
+        try:
+            return tfds.core.read_only_builder.builder_from_files(
+                dataset, data_dir=data_dir
+            )
+        except tfds.core.registered.DatasetNotFoundError:
+            pass
+    there = sorted(p.name for p in pathlib.Path(data_dir).iterdir() if p.is_dir())
+    raise UserError(
+        f"config.data.dataset={dataset!r}: is not prepared in {data_dir}, which holds "
+        f"{', '.join(there) or 'no data set'}. Prepare it with `tfds build {dataset} "
+        f"--file_format=array_record`; the files then lie so:\n{TREE}"
+    )
 
 
 def _class_table(
