@@ -215,6 +215,19 @@ def test_the_fingerprint_of_panoptic_masks_is_of_the_json_too(tmp_path):
     assert prints[0] != prints[1]
 
 
+def test_the_classes_of_voc_are_found_in_coco_by_name():
+    other = {
+        "aeroplane": "airplane",
+        "motorbike": "motorcycle",
+        "sofa": "couch",
+        "tvmonitor": "tv",
+        "diningtable": "dining table",
+        "pottedplant": "potted plant",
+    }
+    names = [other.get(name, name) for name, _ in pascal_voc.CLASSES[1:]]
+    assert [coco.NAMES[category - 1] for category in coco.VOC] == names
+
+
 def test_coco_takes_the_form_that_can_make_the_classes(tmp_path):
     stuffthing_tree(tmp_path)
     panoptic_tree(tmp_path)

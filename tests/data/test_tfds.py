@@ -29,7 +29,7 @@ def png(array) -> io.BytesIO:
 
 
 class Tiny(tfds.core.GeneratorBasedBuilder):
-    """Pets with a mask as a picture and as an array."""
+    """Pets with a mask as a picture and as arrays."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -38,6 +38,7 @@ class Tiny(tfds.core.GeneratorBasedBuilder):
             "image": tfds.features.Image(shape=(None, None, 3)),
             "segmentation_mask": tfds.features.Image(shape=(None, None, 1)),
             "array": tfds.features.Tensor(shape=(8, 12), dtype=np.int32),
+            "column": tfds.features.Tensor(shape=(8, 12, 1), dtype=np.uint8),
             "file_name": tfds.features.Text(),
         }
         return tfds.core.DatasetInfo(
@@ -59,6 +60,7 @@ class Tiny(tfds.core.GeneratorBasedBuilder):
                     "image": png(image(k)),
                     "segmentation_mask": png(raw),
                     "array": raw.astype(np.int32),
+                    "column": raw[..., None],
                     "file_name": f"pet_{k}",
                 },
             )
@@ -88,7 +90,7 @@ def numbers(source) -> list[int]:
     return [known[source[i]["image"].tobytes()] for i in range(len(source))]
 
 
-@pytest.mark.parametrize("label_key", ["segmentation_mask", "array"])
+@pytest.mark.parametrize("label_key", ["segmentation_mask", "array", "column"])
 def test_examples_are_those_that_were_prepared(prepared, label_key):
     source = make(prepared, label_key=label_key)
     assert isinstance(source, Source)
@@ -164,7 +166,7 @@ def test_tensorflow_is_not_imported(prepared):
         ({"dataset": "tniy"}, r"'tniy': is not prepared in .* which holds .*tiny"),
         ({"label_key": "mask"}, r"label_key='mask': is no feature .* segmentation_m"),
         ({"classes": "none.txt"}, r"classes='none.txt': no such file"),
-        ({"data_dir": "nowhere"}, r"root='nowhere'|nowhere"),
+        ({"data_dir": "nowhere"}, r"data_dir='nowhere': no such folder"),
         ({"split": "val"}, r"no split 'val'\. Known: train, validation"),
         ({"split": "train[:x]"}, r"split 'train\[:x\]' of tiny cannot be taken"),
     ],

@@ -27,7 +27,7 @@ from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.data import decode, labels
 from segjax.data.datasets import folder
-from segjax.data.source import bad_split, content_hash, find_root
+from segjax.data.source import bad_split, content_hash
 
 _OPENING = threading.RLock()  # its modules import lazily: two threads can deadlock
 
@@ -65,9 +65,12 @@ def make(
       UserError: the data set, the split, a feature or the class table is not there, or
         the files are not ArrayRecord.
     """
-    base = find_root(
-        data_dir, DatasetInfo(dataset, ("-", "--"), ((0, 0, 0),) * 2), TREE
-    )
+    base = pathlib.Path(data_dir).expanduser()
+    if not base.is_dir():
+        raise UserError(
+            f"config.data.data_dir={data_dir!r}: no such folder; prepare {dataset} with "
+            f"`tfds build`, the files then lie so:\n{TREE}"
+        )
     info, rule = _class_table(dataset, pathlib.Path(classes).expanduser(), values)
     builder = _builder(str(base), dataset)
     problems = [
