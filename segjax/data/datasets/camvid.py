@@ -1,7 +1,8 @@
 """CamVid in the layout of SegNet: 11 classes of road scenes, 480x360, 367/101/233.
 
 A name is that of its video and the number of the frame in it, `0006R0_f00930`: 30
-frames a second. Most videos have a labelled frame a second; in `"val"` it is 15.
+frames a second. The videos of `"train"` have a labelled frame a second, that of `"val"`
+15 a second.
 """
 
 import os

@@ -68,8 +68,8 @@ def make(
     base = pathlib.Path(data_dir).expanduser()
     if not base.is_dir():
         raise UserError(
-            f"config.data.data_dir={data_dir!r}: no such folder; prepare {dataset} with "
-            f"`tfds build`, the files then lie so:\n{TREE}"
+            f"config.data.data_dir={data_dir!r}: no such folder; prepare {dataset} "
+            f"with `tfds build`, and the files then lie so:\n{TREE}"
         )
     info, rule = _class_table(dataset, pathlib.Path(classes).expanduser(), values)
     builder = _builder(str(base), dataset)
