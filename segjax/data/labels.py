@@ -8,7 +8,7 @@ import dataclasses
 import functools
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Integer, UInt8
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
@@ -47,7 +47,17 @@ def read(path: str, rule: LabelMap, where: str = "") -> UInt8[np.ndarray, "H W"]
     if rule.colours:
         return _from_colours(decode.read_colour_label(path, where), rule, where)
     lossy = rule.threshold is not None
-    raw = decode.read_label(path, where, lossy=lossy)
+    return from_numbers(decode.read_label(path, where, lossy=lossy), rule, where)
+
+
+def from_numbers(
+    raw: Integer[np.ndarray, "H W"], rule: LabelMap, where: str
+) -> UInt8[np.ndarray, "H W"]:
+    """Numbers of a mask, uint8, uint16 or int32, as class ids 0..K-1 or `IGNORE`.
+
+    Raises:
+      UserError: there are numbers that `rule` does not declare.
+    """
     if rule.threshold is not None:
         return (raw >= rule.threshold).astype(np.uint8)
     table = _table(rule.values)
@@ -80,6 +90,10 @@ def advice(ids: set[int], rule: LabelMap) -> str:
         return "These look like raw Cityscapes ids; set labels='labelIds'."
     if rule.layout == "labelIds" and undeclared == {IGNORE}:
         return "These look like Cityscapes train ids; set labels='labelTrainIds'."
+    if rule.layout in ("labelIds", "labelTrainIds") and max(ids) >= 1000:
+        return "These look like instance ids; the mask must be a *_labelIds.png."
+    if rule.layout == "stuffthing" and max(undeclared) in (182, 183):
+        return "These look like the stuff-only pixel maps; stuffthingmaps are read."
     if rule.layout == "folder":
         if ids <= {0, 255}:
             return (
@@ -140,8 +154,13 @@ def _from_colours(
             for c, n in zip(found[:_SHOWN], counts[:_SHOWN], strict=True)
         )
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        todo = (
+            "The json lists other segments; unpack it and the masks again."
+            if rule.layout == "panoptic"
+            else "Check the colours of the classes."
+        )
         raise UserError(
             f"{where}: mask has {len(found)} colours that no class has: {shown}{more}; "
-            f"{len(known)} colours are declared. Check the colours of the classes."
+            f"{len(known)} colours are declared. {todo}"
         )
     return np.array([k for _, k in known], np.uint8)[place]

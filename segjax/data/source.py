@@ -120,7 +120,7 @@ class PairedFiles:
         return f"{self.info.name} {self.split}: {len(self)} examples"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ClippedFiles(PairedFiles):
     """Clips: each image with the frames before it; the label is the image's.
 
@@ -180,13 +180,22 @@ def _content_hash(path: str, size: int, mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def find_root(root: str, info: DatasetInfo, tree: str) -> pathlib.Path:
+def find_root(
+    root: str,
+    info: DatasetInfo,
+    tree: str,
+    inside: Sequence[str] = (),
+    holds: str = "",
+) -> pathlib.Path:
     """`root` as a path, with `~` expanded.
 
     Args:
       root: the folder that the config names.
       info: where the data is from, for the message.
       tree: a small drawing of how the files must lie.
+      inside: folders of `root` that archives of the data set make; the first of `root`
+        and these that has `holds` is taken.
+      holds: what the folder must have in it.
 
     Raises:
       UserError: there is no such folder; says where the data is from, how it must lie,
@@ -194,7 +203,13 @@ def find_root(root: str, info: DatasetInfo, tree: str) -> pathlib.Path:
     """
     path = pathlib.Path(root).expanduser()
     if path.is_dir():
-        return path
+        for place in (path, *(path / name for name in inside)):
+            if (place / holds).exists():
+                return place
+        raise UserError(
+            f"config.data.root={root!r}: has no {holds}/; the files must lie "
+            f"so:\n{tree}"
+        )
     origin = f"Get {info.name} from {info.homepage}. " if info.homepage else ""
     raise UserError(
         f"config.data.root={root!r}: no such folder. {origin}"
@@ -207,6 +222,14 @@ def bad_split(info: DatasetInfo, split: str, known: Sequence[str]) -> UserError:
     """The error for a split that a data set does not have."""
     return UserError(
         f"config.data: {info.name} has no split {split!r}. Known: {', '.join(known)}."
+    )
+
+
+def labels_not_public(info: DatasetInfo) -> UserError:
+    """The error for a test split whose labels only the publisher has."""
+    return UserError(
+        f"config.data: the test labels of {info.name} are not public, so nothing can "
+        f"be scored on them; use split 'val', or the server at {info.homepage}."
     )
 
 

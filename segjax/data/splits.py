@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pathlib
 from collections.abc import Mapping, Sequence
 
 from segjax.data.source import content_hash
@@ -40,3 +41,12 @@ def held_out(
             break
         chosen |= set(names)
     return chosen
+
+
+def read_list(path: str | os.PathLike[str]) -> list[str]:
+    """The first file of each line of a list, sorted, without folders and suffix.
+
+    Lists give `2007_000032`, or `/JPEGImages/2007_000032.jpg /SegmentationClass/...`.
+    """
+    lines = [line.split() for line in pathlib.Path(path).read_text().splitlines()]
+    return sorted({pathlib.PurePath(line[0]).stem for line in lines if line})

@@ -7,12 +7,23 @@ import pathlib
 import signal
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
 
 INFO = DatasetInfo("tiny", ("a", "b", "c"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
+
+
+REAL = pathlib.Path(os.environ.get("SEGJAX_DATA", "../shared/data"))
+
+
+def real(name: str) -> str:
+    """The folder of a real data set, or a skipped test."""
+    if not (REAL / name).is_dir():
+        pytest.skip(f"{REAL / name} is absent; set SEGJAX_DATA")
+    return str(REAL / name)
 
 
 def write(path: pathlib.Path, array, **options) -> pathlib.Path:

@@ -1,28 +1,18 @@
 """Published layouts, and their usual faults, on tiny trees; then on the real files."""
 
 import os
-import pathlib
 import pickle
 import shutil
 
 import numpy as np
 import pytest
-from pairs import image, mask, write
+from pairs import image, mask, real, write
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check, datasets
 from segjax.data.datasets import DATASETS, camvid, cityscapes, oxford_pet
 from segjax.data.source import PairedFiles, Source
-
-REAL = pathlib.Path(os.environ.get("SEGJAX_DATA", "../shared/data"))
-
-
-def real(name: str) -> str:
-    """The folder of a real data set, or a skipped test."""
-    if not (REAL / name).is_dir():
-        pytest.skip(f"{REAL / name} is absent; set SEGJAX_DATA")
-    return str(REAL / name)
 
 
 def camvid_tree(root, split="train", names=("0001TP_1", "0016E5_2"), listed=True):

@@ -1,9 +1,9 @@
 """Cityscapes in its official tree: street scenes of 2048x1024, 19 evaluated classes.
 
 Masks are read from `*_gtFine_labelIds.png` by the table below, or from
-`*_gtFine_labelTrainIds.png`, which hold the train ids already. The 16-bit
-`*_instanceIds.png` and the `*_color.png` are never taken for masks. A name is that of
-the frame: `aachen_000000_000019`.
+`*_gtFine_labelTrainIds.png`, which hold the train ids already; with `coarse` from
+`*_gtCoarse_*`. The 16-bit `*_instanceIds.png` and the `*_color.png` are never taken for
+masks. A name is that of the frame: `aachen_000000_000019`.
 """
 
 import pathlib
@@ -18,6 +18,7 @@ from segjax.data.source import (
     PairedFiles,
     bad_split,
     find_root,
+    labels_not_public,
     missing_files,
 )
 
@@ -72,7 +73,12 @@ INFO = DatasetInfo(
     licence="Cityscapes terms: non-commercial, after registration",
 )
 
-SPLITS = ("train", "val", "test")
+SPLITS = {
+    "gtFine": ("train", "val", "test"),
+    "gtCoarse": ("train", "train_extra", "val"),
+}
+"""Kind of the annotations -> their splits."""
+
 BEFORE = 19  # frames of a snippet before the labelled one; 10 come after it
 RULES = {
     # License plates have the id -1 and are in no labelIds file.
@@ -87,7 +93,9 @@ RULES = {
 TREE = """\
   ROOT/leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png
   ROOT/gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png
-  (the contents of leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip)"""
+  (the contents of leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip)
+  ROOT/leftImg8bit/train_extra/   ROOT/gtCoarse/train_extra/   for coarse=True
+  (the contents of leftImg8bit_trainextra.zip and gtCoarse.zip)"""
 
 
 def make(
@@ -96,31 +104,30 @@ def make(
     labels: Literal["auto", "labelIds", "labelTrainIds"] = "auto",
     frames: int = 1,
     every: int = 1,
+    coarse: bool = False,
 ) -> PairedFiles:
-    """One split of Cityscapes with its fine annotations.
+    """One split of Cityscapes with its fine or its coarse annotations.
 
     Args:
-      split: `"train"` (2975 frames) or `"val"` (500). The labels of `"test"` are not
-        public, so it is refused.
-      root: the folder that holds `leftImg8bit/` and `gtFine/`.
+      split: `"train"` (2975 frames), `"val"` (500) or, with `coarse`, `"train_extra"`
+        (19,998). The labels of `"test"` are not public, so it is refused.
+      root: the folder that holds `leftImg8bit/` and `gtFine/` or `gtCoarse/`.
       labels: which mask files to read; `"auto"` takes `labelIds` where the split has
         any and `labelTrainIds` otherwise.
       frames: `T`; above 1 an image is a clip `(T, H, W, 3)` that ends at the labelled
         frame, the 20th of its snippet of 30, from `leftImg8bit_sequence/`, PNG or JPEG.
       every: frames of the video between two of the clip; 17 a second.
+      coarse: read the rough polygons of `gtCoarse/`; much of a frame is then ignored.
 
     Raises:
       UserError: the folder is missing, or images, masks or frames have no partner;
         names them.
     """
-    if split not in SPLITS:
-        raise bad_split(INFO, split, SPLITS)
+    kind = "gtCoarse" if coarse else "gtFine"
     if split == "test":
-        raise UserError(
-            "config.data: the test labels of Cityscapes are not public (the files hold "
-            "void alone), so nothing can be scored on them; use split 'val', or the "
-            f"server at {INFO.homepage}."
-        )
+        raise labels_not_public(INFO)
+    if split not in SPLITS[kind]:
+        raise bad_split(INFO, split, SPLITS[kind])
     base = find_root(root, INFO, TREE)
     if frames < 1 or every < 1 or (frames - 1) * every > BEFORE:
         raise UserError(
@@ -129,17 +136,17 @@ def make(
             f"{BEFORE}. Use for example frames=4, every=2."
         )
     if labels == "auto":
-        labels = (
-            "labelIds" if _files(base, "gtFine", split, "labelIds") else "labelTrainIds"
-        )
-    masks = _files(base, "gtFine", split, labels)
+        train_ids = _files(base, kind, split, "labelTrainIds")
+        raw = _files(base, kind, split, "labelIds")
+        labels = "labelTrainIds" if train_ids and not raw else "labelIds"
+    masks = _files(base, kind, split, labels)
     if frames == 1:
         images = _files(base, "leftImg8bit", split, "")
     else:
         sequences = base / "leftImg8bit_sequence" / split
         images = {name: _frame(sequences, name) for name in masks}
     problems = [
-        f"{images[name].relative_to(base)}: has no *_gtFine_{labels}.png"
+        f"{images[name].relative_to(base)}: has no *_{kind}_{labels}.png"
         for name in sorted(images.keys() - masks.keys())
     ] + [
         f"{masks[name].relative_to(base)}: has no *_leftImg8bit.png"
