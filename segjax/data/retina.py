@@ -23,10 +23,13 @@ from segjax.data import decode
 from segjax.data.labels import LabelMap
 from segjax.data.source import PairedFiles, missing_files
 
-CLASSES = (("background", (0, 0, 0)), ("vessel", (255, 255, 255)))
+CLASSES = (  # colour in the masks, name, colour in reports
+    ((0, 0, 0), "background", (64, 64, 64)),
+    ((255, 255, 255), "vessel", (255, 255, 255)),
+)
 
 RULE = LabelMap(
-    colours=tuple((colour, k) for k, (_, colour) in enumerate(CLASSES)), layout="retina"
+    colours=tuple((code, k) for k, (code, _, _) in enumerate(CLASSES)), layout="retina"
 )
 """Black is background and white is vessel, as a viewer shows the mask: 0 and 255 in a
 grey, palette or RGB picture, 0 and 1 in a picture of one bit."""
@@ -37,7 +40,7 @@ RED = 20
 """A pixel whose red is above this may be of the field of view; of 255."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class RetinaFiles(PairedFiles):
     """Photographs with masks of vessels; pixels outside the field of view ignored.
 
@@ -115,7 +118,7 @@ def field_of_view(
 
 def info(name: str, **provenance: Any) -> DatasetInfo:
     """The class table of vessels, with the provenance of one set."""
-    names, colours = zip(*CLASSES, strict=True)
+    _, names, colours = zip(*CLASSES, strict=True)
     return DatasetInfo(name, names, colours, **provenance)
 
 
@@ -146,6 +149,7 @@ def find(folder: pathlib.Path, ending: str) -> dict[str, pathlib.Path]:
 def pair(
     info: DatasetInfo,
     split: str,
+    base: pathlib.Path,
     files: Mapping[str, Mapping[str, pathlib.Path]],
     tree: str,
 ) -> dict[str, tuple[pathlib.Path, ...]]:
@@ -154,6 +158,7 @@ def pair(
     Args:
       info: of the data set.
       split: its name, for messages.
+      base: the folder of the data set, for messages.
       files: what a file is, in words -> name -> file.
       tree: a small drawing of how the files must lie.
 
@@ -170,8 +175,8 @@ def pair(
     missing_files(info, split, problems)
     if not names:
         raise UserError(
-            f"config.data.root: has no {info.name} images for {split!r}; the files "
-            f"must lie so:\n{tree}"
+            f"config.data.root={str(base)!r}: has no {info.name} images for "
+            f"{split!r}; the files must lie so:\n{tree}"
         )
     return {name: tuple(found[name] for found in files.values()) for name in names}
 

@@ -120,7 +120,7 @@ class PairedFiles:
         return f"{self.info.name} {self.split}: {len(self)} examples"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ClippedFiles(PairedFiles):
     """Clips: each image with the frames before it; the label is the image's.
 

@@ -54,8 +54,8 @@ def make(
       annotator: 1 is `1stHO`, whom most papers take for the truth; 2 is `2ndHO`.
       outside: what the labels outside the field of view become. No masks of it are
         shipped, so the default `"keep"` counts all pixels, which any other program does
-        alike; `"ignore"` takes the field that `retina.field_of_view` derives, which
-        cuts vessels off at the dark rim of some images.
+        alike; `"ignore"` takes the field that `retina.field_of_view` derives, whose
+        dark rim costs 0.15 % of the pixels of vessels.
       folds: from 2 up, deal the children into so many folds instead.
       fold: the fold that is `"val"`, from 0.
       split_seed: of the folds.
@@ -73,7 +73,11 @@ def make(
     }
     ending = ANNOTATORS[annotator]
     rows = retina.pair(
-        INFO, split, {"image": images, ending[1:]: retina.find(base, ending)}, TREE
+        INFO,
+        split,
+        base,
+        {"image": images, ending[1:]: retina.find(base, ending)},
+        TREE,
     )
     if problems := [
         f"{name}: is no name of {INFO.name}; 'Image_01L' is one. Take it away."

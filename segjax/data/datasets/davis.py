@@ -29,7 +29,8 @@ INFO = DatasetInfo(
     homepage="https://davischallenge.org",
     citation=(
         "Perazzi, Pont-Tuset, McWilliams, Van Gool, Gross, Sorkine-Hornung: A "
-        "Benchmark Dataset and Evaluation Methodology for Video Object Segmentation, CVPR 2016"
+        "Benchmark Dataset and Evaluation Methodology for Video Object "
+        "Segmentation, CVPR 2016"
     ),
     licence="CC BY-NC 4.0",
 )
@@ -119,11 +120,15 @@ def make(
             pairs.append((name, str(stills[number]), str(labels[number])))
             earlier.append(tuple(str(stills.get(n)) for n in before))
     missing_files(INFO, split, list(dict.fromkeys(problems)))
-    if not pairs:
+    if not pairs and frames > 1:
         raise UserError(
             f"config.data: frames={frames}, every={every}: {split} has no sequence of "
-            f"{(frames - 1) * every + 1} frames or more. Use fewer, or check that the "
-            f"files lie so:\n{TREE}"
+            f"{(frames - 1) * every + 1} frames or more. Use fewer."
+        )
+    if not pairs:
+        raise UserError(
+            f"config.data.root={root!r}: has no sequence of {split!r}; the files must "
+            f"lie so:\n{TREE}"
         )
     if frames == 1:
         return PairedFiles(INFO, split, str(base), tuple(pairs), RULE)

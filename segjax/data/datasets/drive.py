@@ -77,7 +77,7 @@ def make(
         files["mask of the field of view"] = retina.find(
             folder / "mask", f"_{part}_mask"
         )
-    rows = retina.pair(INFO, split, files, TREE)
+    rows = retina.pair(INFO, split, base, files, TREE)
     if split in ("train", "val"):
         chosen = splits.part(
             INFO,

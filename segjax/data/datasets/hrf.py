@@ -65,7 +65,7 @@ def make(
     }
     if outside == "ignore":
         files["mask of the field of view"] = retina.find(base / "mask", "_mask")
-    rows = retina.pair(INFO, split, files, TREE)
+    rows = retina.pair(INFO, split, base, files, TREE)
     if problems := [
         f"{name}: is no name of {INFO.name}; '01_h', '01_dr' and '01_g' are. Take it "
         "away."

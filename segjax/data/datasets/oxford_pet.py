@@ -148,7 +148,7 @@ def make(
     return PairedFiles(info, split, str(base), pairs, rule)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class _Breeds(PairedFiles):
     """Labels in which the pet has the id of its breed."""
 

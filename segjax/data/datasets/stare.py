@@ -65,7 +65,7 @@ def make(
         "image": retina.find(base / "stare-images", ""),
         f"labels-{who}": retina.find(base / f"labels-{who}", f".{who}"),
     }
-    rows = retina.pair(INFO, split, files, TREE)
+    rows = retina.pair(INFO, split, base, files, TREE)
     chosen = splits.part(
         INFO,
         split,
