@@ -1,6 +1,6 @@
 """ISBI 2012: cell membranes in electron micrographs, 30 labelled slices of 512x512.
 
-The slices are neighbours in one block of tissue, 50 nm apart, and go on into each other:
+The slices are neighbours in one block of tissue, 50 nm apart, and go on in each other:
 the membranes of a slice and the next have a Dice of 0.36 with each other, ten slices on
 of 0.23, which is chance. A random split would score slices whose neighbours it trained
 on, so "val" is always a contiguous block. The labels of the challenge's test slices are
