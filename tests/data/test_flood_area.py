@@ -70,12 +70,26 @@ def test_known_faults_are_repaired_and_told(tmp_path):
     assert not check.run(source, images=True).problems
 
 
-def test_a_corrected_copy_is_not_swapped_again(tmp_path):
-    sizes = {name: (of_image, of_image) for name, (of_image, _) in SIZES.items()}
+@pytest.mark.parametrize("one_size", [False, True])
+def test_a_copy_whose_sizes_agree_is_not_touched(one_size, tmp_path):
+    sizes = {name: (own, own) for name, (own, _) in SIZES.items()}
+    if one_size:
+        sizes = dict.fromkeys(sizes, ((10, 12), (10, 12)))
     tree(tmp_path, sizes)
     source = flood(tmp_path, known_faults="repair")
     assert names(source) == list(SIZES) and source.repairs == ()
     np.testing.assert_array_equal(source[2]["label"], mask(2, SOFT, (10, 12)) >= 128)
+
+
+def test_a_swap_that_does_not_fit_is_not_made(tmp_path):
+    tree(tmp_path, {"14": ((10, 12), (6, 8)), "15": ((6, 8), (9, 9))})
+    with pytest.raises(UserError) as error:
+        flood(tmp_path, known_faults="repair")
+    assert [p.split(" (")[0] for p in error.value.problems] == [
+        "Mask/14.png: mask is 6x8 and its image Image/14.jpg is 10x12",
+        "Mask/15.png: mask is 9x9 and its image Image/15.jpg is 6x8",
+    ]
+    assert all("Correct the pair" in p for p in error.value.problems)
 
 
 def test_other_faults_are_never_repaired(tmp_path):

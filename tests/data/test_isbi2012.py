@@ -82,6 +82,16 @@ def test_val_is_a_contiguous_block(layout, options, val, tmp_path):
     assert train.fingerprint() != found.fingerprint()
 
 
+@pytest.mark.parametrize("layout", TREES)
+def test_other_slices_have_another_fingerprint(layout, tmp_path):
+    TREES[layout](tmp_path)
+    one, two = (
+        datasets.make("isbi2012", "val", root=str(tmp_path), val_slices=count)
+        for count in (3, 4)
+    )
+    assert one.fingerprint() != two.fingerprint()
+
+
 def test_folds_cover_all_slices_once(tmp_path):
     files_tree(tmp_path)
     blocks = [

@@ -58,7 +58,8 @@ def make(
         it is scored on unasked. `"repair"` gives the two swapped pairs their own masks
         back, where the sizes say that they are swapped, leaves the three unmatched
         images out, and says so in the source's `repairs` and in how it prints. Any
-        other difference in size is refused with both.
+        other difference in size is refused with both. Where a copy was scaled to one
+        size, the faults do not show: repair before scaling.
       val_share: share of the images in `"val"`; equal images stay together.
       split_seed: another seed is another choice.
       split_file: a file of `segjax.data.splits` that says who is in which split. It
@@ -75,10 +76,13 @@ def make(
         for both in masks.values()
         for path in both
     }
-    repairs = []
+    repairs, repairable = [], {*UNMATCHED, *(n for pair in SWAPPED for n in pair)}
     if known_faults == "repair":
         masks, repairs = _repaired(masks, sizes)
-    problems = [_mismatch(name, *both, sizes) for name, both in masks.items()]
+        repairable = set()
+    problems = [
+        _mismatch(*both, sizes, name in repairable) for name, both in masks.items()
+    ]
     if problems := [problem for problem in problems if problem]:
         raise UserError(problems)
     chosen = splits.part(
@@ -131,15 +135,14 @@ def _repaired(masks, sizes):
     return masks, done
 
 
-def _mismatch(name, image, mask, sizes) -> str:
+def _mismatch(image, mask, sizes, repairable) -> str:
     """The message for a pair whose sizes differ, or nothing."""
     if sizes[image] == sizes[mask]:
         return ""
     (height, width), (mask_height, mask_width) = sizes[image], sizes[mask]
-    known = name in {*UNMATCHED, *(n for pair in SWAPPED for n in pair)}
     advice = (
         "This fault is known: set known_faults='repair'."
-        if known
+        if repairable
         else "Correct the pair or take it out of metadata.csv and the folders."
     )
     return (
