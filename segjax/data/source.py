@@ -152,6 +152,13 @@ class ClippedFiles(PairedFiles):
         """Every file that the examples are made from."""
         return super().files().union(*self.earlier)
 
+    def fingerprint(self) -> str:
+        """sha256 over the files and over which frames make which clip."""
+        digest = hashlib.sha256(super().fingerprint().encode())
+        for (_, last, _), before in zip(self.pairs, self.earlier, strict=True):
+            digest.update("\0".join(map(self.where, (*before, last))).encode() + b"\n")
+        return digest.hexdigest()
+
 
 def size_mismatch(
     source: PairedFiles, i: int, image: Sequence[int], label: Sequence[int]

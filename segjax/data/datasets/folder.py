@@ -14,7 +14,8 @@ and `{split}`; a pattern without a suffix matches every picture suffix::
 A split that is not a folder is the list `ROOT/splits/<split>.txt`, a name a line (what
 follows on the line is left out); where there are no lists, `val_share` of the images
 are `"val"` and the others `"train"`. Who goes where is a pure function of the names and
-`split_seed`, and images with equal content stay together. The split `"all"` is all.
+`split_seed`, and images with equal content stay together. A `split_file` goes before
+both, see `segjax.data.splits`. The split `"all"` is all.
 
 Classes are given in the config, or in `ROOT/classes.txt`, a line each::
 
@@ -30,7 +31,7 @@ import re
 import unicodedata
 from typing import Literal
 
-from segjax.core.errors import UserError
+from segjax.core.errors import UserError, raise_problems
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE, MAX_CLASSES
 from segjax.data import source as source_lib
@@ -67,6 +68,7 @@ def make(
     skip: tuple[str, ...] = (),
     val_share: float | int = 0.1,
     split_seed: int = 0,
+    split_file: str = "",
     title: str = "folder",
 ) -> PairedFiles:
     """One split of a folder of images and masks.
@@ -89,6 +91,8 @@ def make(
       skip: names to leave out, whatever the split.
       val_share: share of the images in `"val"` where nothing else says so.
       split_seed: of that split; not the seed of the training.
+      split_file: a file of `segjax.data.splits` that says who is in which split; then
+        neither the lists nor `val_share` are asked.
       title: what reports call the data set.
 
     Raises:
@@ -100,14 +104,21 @@ def make(
     info, rule = _classes(
         base, title, classes, values, ignore, colours, threshold, by_colour
     )
-    if not 0 < val_share < 1:
-        raise UserError(f"config.data.val_share={val_share}: must be in (0, 1).")
+    raise_problems(splits.share_problems(val_share))
     images, masks = _layout(base, images, masks, split)
+    if split_file and "{split}" in images:
+        raise UserError(
+            f"config.data.split_file={split_file!r}: the splits are folders here "
+            f"({images!r}); leave it out, or use a layout without {{split}}."
+        )
     image_files = _find(base, images, split, skip)
     mask_files = _find(base, masks, split, skip)
     chosen, by_seed = set(image_files), False
     if split != "all" and "{split}" not in images:
-        listed = _listed(base, lists, split, info)
+        if split_file:
+            listed = splits.from_file(split_file, split, image_files, info)
+        else:
+            listed = _listed(base, lists, split, info)
         by_seed = listed is None
         if listed is not None:
             # A file without a partner outside of the list is not this split's business.

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import UInt8
 
-from segjax.core.errors import UserError
+from segjax.core.errors import UserError, raise_problems
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE
 from segjax.data import splits
@@ -84,6 +84,7 @@ def make(
     border: Literal["ignore", "pet", "background"] = "ignore",
     val_share: float | int = 0.1,
     split_seed: int = 0,
+    split_file: str = "",
 ) -> PairedFiles:
     """One split of the pets.
 
@@ -96,6 +97,8 @@ def make(
       border: what the border counts as; not asked for `"trimap"`.
       val_share: share of `trainval.txt` in `"val"`; equal images stay together.
       split_seed: another seed is another choice.
+      split_file: a file of `segjax.data.splits` that says which of `trainval.txt` are
+        in which split; `"test"` stays as published.
 
     Raises:
       UserError: the folder, a list or listed files are missing; names them.
@@ -111,8 +114,7 @@ def make(
     )
     if split not in SPLITS:
         raise bad_split(info, split, SPLITS)
-    if not 0 < val_share < 1:
-        raise UserError(f"config.data.val_share={val_share}: must be in (0, 1).")
+    raise_problems(splits.share_problems(val_share))
     base = find_root(root, info, TREE)
     rows = _listed(base, "test" if split == "test" else "trainval")
     images = {name: base / "images" / f"{name}.jpg" for name in rows}
@@ -128,8 +130,15 @@ def make(
         ],
     )
     if split != "test":
-        held = splits.held_out({n: [images[n]] for n in rows}, val_share, split_seed)
-        rows = {n: k for n, k in rows.items() if (n in held) == (split == "val")}
+        chosen = splits.part(
+            info,
+            split,
+            {n: [images[n]] for n in rows},
+            val_share=val_share,
+            split_seed=split_seed,
+            split_file=split_file,
+        )
+        rows = {n: k for n, k in rows.items() if n in chosen}
     pairs = tuple((n, str(images[n]), str(masks[n])) for n in sorted(rows))
     band = {"ignore": IGNORE, "pet": 1, "background": 0}[border]
     rule = LabelMap(((1, 1), (2, 0), (3, 2 if classes == "trimap" else band)))
