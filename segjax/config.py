@@ -312,7 +312,7 @@ def _optim(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ops(text: str, where: str) -> tuple[tuple, ops.Normalize]:
-    return ops.split(opstring.parse(text, ops.OPS, where), where)
+    return ops.split(opstring.parse(text, ops.OPS, where, ops.PRESETS), where)
 
 
 def _set(plain: dict[str, Any]) -> dict[str, Any]:

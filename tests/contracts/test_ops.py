@@ -15,6 +15,7 @@ from segjax.data import ops
 from segjax.data.ops.geometry import FILL
 
 EXAMPLES = {  # op -> strings to try; every op must have one
+    "affine": ["affine(p=1)"],
     "center_crop": ["center_crop(20, 24)", "center_crop(60, 80)"],
     "color_jitter": ["color_jitter()", "color_jitter(0, 0, 0, 0.5)"],
     "crop": ["crop(20, 24)", "crop(60, 80)", "crop(20, 24, max_share=0.6)"],
