@@ -47,13 +47,13 @@ class Crop(grain.transforms.RandomMap):
         for attempt in range(self.retries + 1):
             top = _offset(rng, rows - self.height)
             left = _offset(rng, columns - self.width)
-            cut = cut(example, top, left, self.height, self.width)
-            if LABEL not in cut or attempt == self.retries:
+            out = cut(example, top, left, self.height, self.width)
+            if LABEL not in out or attempt == self.retries:
                 break
-            counts = np.bincount(cut[LABEL].ravel(), minlength=256)[:IGNORE]
+            counts = np.bincount(out[LABEL].ravel(), minlength=256)[:IGNORE]
             if counts.any() and counts.max() <= self.max_share * counts.sum():
                 break
-        return cut
+        return out
 
 
 @dataclasses.dataclass(frozen=True)

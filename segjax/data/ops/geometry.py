@@ -104,7 +104,7 @@ class FlipLr(Sometimes):
 
 @dataclasses.dataclass(frozen=True)
 class FlipUd(Sometimes):
-    """Mirror top and bottom with probability `p`: where no side is up, as from above."""
+    """Mirror top and bottom with probability `p`, where no side of an image is up."""
 
     p: float | int = 0.5
 

@@ -147,13 +147,13 @@ class Perspective(Sometimes):
         return warp(example, matrix)
 
 
-def turn(degrees: float) -> Float[np.ndarray, "2 2"]:
+def turn(degrees: float | int) -> Float[np.ndarray, "2 2"]:
     """The rotation by `degrees`, from the x axis towards the y axis: clockwise."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return np.array([[cosine, -sine], [sine, cosine]])
 
 
-def slant(upright: float, level: float) -> Float[np.ndarray, "2 2"]:
+def slant(upright: float | int, level: float | int) -> Float[np.ndarray, "2 2"]:
     """The shear that slants upright and level lines by so many degrees."""
     sideways, downwards = (math.tan(math.radians(a)) for a in (upright, level))
     return np.array([[1, sideways], [0, 1]]) @ np.array([[1, 0], [downwards, 1]])
@@ -162,7 +162,7 @@ def slant(upright: float, level: float) -> Float[np.ndarray, "2 2"]:
 def about_middle(
     example: dict[str, Any],
     linear: Float[np.ndarray, "2 2"],
-    shift: tuple[float, float] = (0.0, 0.0),
+    shift: tuple[float | int, float | int] = (0, 0),
 ) -> Float[np.ndarray, "3 3"]:
     """New places to old ones, where the image is moved by `linear` about its middle.
 
@@ -224,5 +224,5 @@ def sample(
     return moved(example, take)
 
 
-def _within(rng: np.random.Generator, most: float) -> float:
+def _within(rng: np.random.Generator, most: float | int) -> float:
     return rng.uniform(-most, most)
