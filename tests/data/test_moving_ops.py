@@ -18,7 +18,7 @@ RESAMPLING = [
     "shear(30, 30, 1)",
     "affine((0.7, 1.6), 90, 0.2, 20, 1)",
     "perspective(0.24, 1)",
-    "elastic(120, 6, 1)",
+    "elastic(100, 6, 1)",
     "grid_distortion(4, 0.15, 1)",
 ]
 MOVING = [

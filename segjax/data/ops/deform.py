@@ -20,7 +20,8 @@ class Elastic(Sometimes):
 
     The noise is uniform in `+- 1`, so the displacement along an axis has a standard
     deviation of `0.163 * alpha / sigma` pixels (4.1 by default), and its slope one of
-    `0.115 * alpha / sigma**2` (0.24 by default; near 1 the image would fold).
+    `0.115 * alpha / sigma**2` (0.24 by default). The image folds where the slope is
+    beyond -1, so `alpha` is at most `3 * sigma**2`, where that is three deviations off.
 
     Attributes:
       alpha: the smoothed noise is multiplied by this many pixels.
@@ -38,10 +39,10 @@ class Elastic(Sometimes):
 
     def __post_init__(self):
         found = outside(self, alpha=(0, math.inf), sigma=(1, 200), p=PROBABILITY)
-        if not found and self.alpha > 4 * self.sigma**2:
+        if not found and self.alpha > 3 * self.sigma**2:
             found.append(
                 f"alpha={self.alpha}, sigma={self.sigma}: fold the image over itself; "
-                f"alpha must be at most 4 * sigma**2 = {4 * self.sigma**2:g}."
+                f"alpha must be at most 3 * sigma**2 = {3 * self.sigma**2:g}."
             )
         raise_problems(found)
 
