@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from segjax.core.errors import raise_problems
 from segjax.core.keys import IGNORE, IMAGE
@@ -190,17 +190,19 @@ def warp(example: dict[str, Any], matrix: Float[np.ndarray, "3 3"]) -> dict[str,
     height, width = example[IMAGE].shape[-3:-1]
     x = np.arange(width) + 0.5
     y = (np.arange(height) + 0.5)[:, None]
-    place = [row[0] * x + (row[1] * y + row[2]) for row in matrix[:2]]
-    if matrix[2, 0] or matrix[2, 1] or matrix[2, 2] != 1:
-        depth = matrix[2, 0] * x + (matrix[2, 1] * y + matrix[2, 2])
-        place = [p / depth for p in place]
-    return sample(example, *place)
+    across, down, depth = (
+        (row[0] * x).astype(np.float32) + (row[1] * y + row[2]).astype(np.float32)
+        for row in matrix
+    )
+    if not np.array_equal(matrix[2], (0, 0, 1)):
+        across, down = across / depth, down / depth
+    return sample(example, across, down)
 
 
 def sample(
     example: dict[str, Any],
-    x: Float[np.ndarray, "H W"],
-    y: Float[np.ndarray, "H W"],
+    x: Float32[np.ndarray, "H W"],
+    y: Float32[np.ndarray, "H W"],
 ) -> dict[str, Any]:
     """The example with each new pixel taken from the place `(x, y)` of the old image.
 
@@ -212,7 +214,7 @@ def sample(
     bare = (x < 0) | (x >= width) | (y < 0) | (y >= height)
     uncovered = bool(bare.any())
     # OpenCV counts from the centre of the first pixel
-    places = (x - 0.5).astype(np.float32), (y - 0.5).astype(np.float32)
+    places = x - np.float32(0.5), y - np.float32(0.5)
 
     def take(array, label):
         how = cv2.INTER_NEAREST if label else cv2.INTER_LINEAR
