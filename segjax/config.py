@@ -324,7 +324,7 @@ def _optim(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ops(text: str, where: str) -> tuple[tuple, ops.Normalize]:
-    return ops.split(opstring.parse(text, ops.OPS, where), where)
+    return ops.split(opstring.parse(text, ops.OPS, where, ops.PRESETS), where)
 
 
 def _sampler(text: str, where: str) -> Any:

@@ -2,12 +2,14 @@
 
 Counts, sizes, the share of each class in pixels and in images, every problem, and a
 sheet of samples: with a config, of what its train_ops make of them, as a run of that
-config would see them. The exit code is 2 if there are problems.
+config would see them. With --ops, a sheet of what each op can make of the first example
+too. The exit code is 2 if there are problems.
 
 examples:
   segjax inspect --config configs/camvid_unet_cpu.py --config.data.root=/data/CamVid
   segjax inspect --dataset camvid --root /data/CamVid --split val --images
   segjax inspect --dataset folder --root photos --option "classes=('land', 'water')"
+  segjax inspect --dataset streets --option "size=(256, 512)" --ops
 """
 
 import argparse
@@ -54,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="samples on the sheet; default: 12",
     )
     parser.add_argument(
+        "--ops",
+        action="store_true",
+        help="draw SPLIT_ops.png too: the first example through each op of the table",
+    )
+    parser.add_argument(
         "--out",
         metavar="DIR",
         type=Path,
@@ -65,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     """Survey, print, draw; returns the exit code."""
     from segjax import config as configs
     from segjax.data import check, datasets
-    from segjax.report import count, survey
+    from segjax.report import count, effects, survey
     from segjax.report.files import write_json
 
     if args.config:
@@ -85,6 +92,10 @@ def run(args: argparse.Namespace) -> int:
     if not found.problems:
         written.append(out / f"{options['split']}.png")
         _draw(source, checked, args.samples, written[-1])
+    if args.ops and not found.problems:
+        written.append(out / f"{options['split']}_ops.png")
+        first = [source[i] for i in range(min(4, len(source)))]
+        effects.sheet(first, source.info, written[-1])
     entry |= {"split": options["split"], "written": written}
     write_json(written[0], entry)
     words = [survey.text(entry), f"Written: {', '.join(map(str, written))}"]

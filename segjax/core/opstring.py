@@ -2,24 +2,28 @@
 
 ml_collections sorts the keys of a config, so an ordered list of augmentations is
 written as one string. Each op is a call with literal arguments; positional arguments
-take the dataclass's field order. Parsing is by `ast`, so nothing is executed.
+take the dataclass's field order. Parsing is by `ast`, so nothing is executed. A preset
+stands for the ops of the string that it returns.
 """
 
 import ast
-import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from segjax.core.errors import UserError
-from segjax.core.tables import Table, signature_problems, unknown
+from segjax.core.tables import Table, parameters, signature_problems, unknown
 
 
-def parse(text: str, ops: Table, where: str = "ops") -> tuple[Any, ...]:
+def parse(
+    text: str, ops: Table, where: str = "ops", presets: Table | None = None
+) -> tuple[Any, ...]:
     """The op instances that `text` names, in order.
 
     Args:
       text: calls joined by `|`; empty for none.
       ops: the table of frozen dataclasses.
       where: dotted path of the string in the config, for messages.
+      presets: the table of functions that return an op string.
 
     Raises:
       UserError: with every problem in the string, each naming its op.
@@ -36,7 +40,7 @@ def parse(text: str, ops: Table, where: str = "ops") -> tuple[Any, ...]:
     made, problems = [], []
     for node in _split(tree):
         try:
-            made.append(_make(node, ops, where))
+            made += _make(node, ops, where, presets or {})
         except UserError as error:
             problems += error.problems
     if problems:
@@ -51,17 +55,19 @@ def _split(node: ast.expr) -> list[ast.expr]:
     return [node]
 
 
-def _make(node: ast.expr, ops: Table, where: str) -> Any:
+def _make(
+    node: ast.expr, ops: Table, where: str, presets: Mapping[str, Any]
+) -> tuple[Any, ...]:
     text = ast.unparse(node)
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         raise UserError(
             f"{where}: {text!r} is not a call; write a name and arguments: 'flip_lr()'."
         )
     name, at = node.func.id, f"{where}: {text}"
-    if name not in ops:
-        raise UserError(unknown(ops.kind, name, ops, at))
-    entry = ops[name]
-    fields = [f.name for f in dataclasses.fields(entry)]
+    if name not in ops and name not in presets:
+        raise UserError(unknown(ops.kind, name, [*ops, *presets], at))
+    entry = presets[name] if name in presets else ops[name]
+    fields = list(parameters(entry))
     if len(node.args) > len(fields):
         raise UserError(
             f"{at}: takes at most {len(fields)} arguments ({', '.join(fields)}), "
@@ -80,7 +86,9 @@ def _make(node: ast.expr, ops: Table, where: str) -> Any:
     kwargs |= named
     if found := signature_problems(at, entry, kwargs):
         raise UserError(found)
+    if name in presets:
+        return parse(entry(**kwargs), ops, at)
     try:
-        return entry(**kwargs)
+        return (entry(**kwargs),)
     except UserError as error:  # the op's own range checks, without a place
         raise UserError([f"{at}: {p}" for p in error.problems]) from None

@@ -21,7 +21,7 @@ from absl import flags
 
 from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
 from segjax.core.keys import IMAGE, INDEX, LABEL
-from segjax.data.ops import is_random
+from segjax.data.ops import is_mixing, is_random
 from segjax.data.sampling import Draw
 from segjax.data.source import Source
 
@@ -85,9 +85,11 @@ def train_batches(
         data = data.random_map(draw.random_map, seed=_derived(seed, "draw"))
     data = data.map(_Reader(source).__getitem__)
     for place, op in enumerate(ops):
-        step = _Step(op, source)
-        if is_random(op):
-            data = data.random_map(step.random_map, seed=_derived(seed, f"op{place}"))
+        step, own_seed = _Step(op, source), _derived(seed, f"op{place}")
+        if is_mixing(op):
+            data = data.map_with_index(_Mix(step, data, len(source), own_seed))
+        elif is_random(op):
+            data = data.random_map(step.random_map, seed=own_seed)
         else:
             data = data.map(step.map)
     # Only here, after the random ops: they are keyed on the place in the global order.
@@ -179,6 +181,11 @@ class _Step:
     ) -> dict[str, Any]:
         return self._guarded(example, self.op.random_map, example, rng)
 
+    def mix(
+        self, examples: Sequence[dict[str, Any]], rng: np.random.Generator
+    ) -> dict[str, Any]:
+        return self._guarded(examples[0], self.op.mix, examples, rng)
+
     def map_image(self, example: dict[str, Any]) -> dict[str, Any]:
         alone = {k: v for k, v in example.items() if k != LABEL}
         return {**example, **self._guarded(example, self.op.map, alone)}
@@ -189,6 +196,28 @@ class _Step:
         except Exception as error:
             index = int(example[INDEX])
             raise _explained(error, self.source, index, f": {self.op}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class _Mix:
+    """An op that mixes: partners come from the same epoch, by place in the order.
+
+    They are read here, so that an error in one names it alone.
+    """
+
+    step: _Step
+    data: grain.MapDataset
+    epoch: int  # its length in examples
+    seed: int
+
+    def __call__(self, place: int, example: dict[str, Any]) -> dict[str, Any]:
+        rng = np.random.default_rng((self.seed, place))
+        if rng.random() >= self.step.op.p:
+            return example
+        first = place - place % self.epoch
+        away = rng.integers(1, max(2, self.epoch), self.step.op.partners)
+        places = [first + (place + int(a)) % self.epoch for a in away]
+        return self.step.mix([example, *(self.data[i] for i in places)], rng)
 
 
 def _explained(error: Exception, source: Source, i: int, op: str) -> SegjaxError:

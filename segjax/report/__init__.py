@@ -10,6 +10,7 @@ file             what it writes
 `events`         `tensorboard/`: the same numbers and pictures for TensorBoard
 `progress`       lines or a bar on the terminal
 `colour`         label maps as colours, overlays, error maps (arrays only)
+`effects`        the sheet of ops of `segjax inspect --ops`
 `panel`          `pictures/{panel,best,worst,augmented}.png`
 `plots`          `pictures/{curves,confusion,classes}.png`
 `page`           `index.html`, from what lies in the run folder

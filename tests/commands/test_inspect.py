@@ -67,6 +67,13 @@ def test_a_folder_with_options_and_an_unused_class(tmp_path, call):
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"all.json", "all.png"}
 
 
+def test_the_ops_are_drawn_where_asked_for(tmp_path, call):
+    words = [*folder(tmp_path, (1, 1, 1)), "--option", "classes=('land', 'sea')"]
+    code, found, _ = call(*words, "--ops", "--out", tmp_path / "out", "--json")
+    assert code == 0 and found["written"][-1].endswith("all_ops.png")
+    assert decode.read_image(tmp_path / "out/all_ops.png").shape[1] == 1200
+
+
 def test_all_problems_and_exit_code_2(tmp_path, call):
     words = [*folder(tmp_path, (1, 7, 9)), "--option", "classes=('land', 'sea')"]
     code, found, err = call(*words, "--out", tmp_path / "out", "--json")

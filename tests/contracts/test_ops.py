@@ -15,24 +15,49 @@ from segjax.data import ops
 from segjax.data.ops.geometry import FILL
 
 EXAMPLES = {  # op -> strings to try; every op must have one
+    "affine": ["affine(p=1)", "affine((0.5, 2), 180, 0.3, 20, p=1)"],
     "center_crop": ["center_crop(20, 24)", "center_crop(60, 80)"],
+    "class_crop": ["class_crop(20, 24, (1,), 1)", "class_crop(60, 80, p=1)"],
+    "classmix": ["classmix(1)"],
     "color_jitter": ["color_jitter()", "color_jitter(0, 0, 0, 0.5)"],
     "crop": ["crop(20, 24)", "crop(60, 80)", "crop(20, 24, max_share=0.6)"],
+    "cutmix": ["cutmix(1)"],
+    "cutout": ["cutout(p=1)", "cutout(4, 0.3, (1, 2, 3), p=1)"],
+    "elastic": ["elastic(60, 6, p=1)"],
+    "fit": ["fit(30, 70)", "fit(90, 100)"],
     "flip_lr": ["flip_lr(1.0)", "flip_lr(0.0)"],
+    "flip_ud": ["flip_ud(1.0)", "flip_ud(0.0)"],
+    "grid_distortion": ["grid_distortion(p=1)", "grid_distortion(5, 0.2, 1)"],
+    "mosaic": ["mosaic(p=1)", "mosaic(1, 1)"],
     "pad": ["pad(60, 70)", "pad(10, 10)"],
     "pad_to_multiple": ["pad_to_multiple(16)"],
+    "perspective": ["perspective(p=1)", "perspective(0.24, 1)"],
+    "reflect_pad": ["reflect_pad(60, 70)", "reflect_pad(10, 10)"],
     "rescale": ["rescale(0.5)", "rescale(1.7)", "rescale(0.37)"],
     "resize": ["resize(31, 90)", "resize(75, 33)"],
+    "rotate": ["rotate(p=1)", "rotate(180, 1)"],
+    "rotate90": ["rotate90(1)", "rotate90(0)"],
     "scale": ["scale(0.5, 2.0)"],
+    "shear": ["shear(p=1)", "shear(30, 30, 1)"],
+    "shift": ["shift(p=1)", "shift(0.5, 0.5, 1)"],
 }
+STAY = set(EXAMPLES) - {
+    *("center_crop", "class_crop", "crop", "fit", "pad", "pad_to_multiple"),
+    *("reflect_pad", "rescale", "resize", "rotate90", "scale"),
+}
+"""Ops that keep the size."""
+
 HOST = [(name, text) for name, texts in EXAMPLES.items() for text in texts]
 
 
-def apply(op, example, seed=0):
+def apply(op, given, seed=0):
     """The op's result, whichever interface it has."""
+    if ops.is_mixing(op):
+        others = [partner(given, i) for i in range(op.partners)]
+        return op.mix([given, *others], np.random.default_rng(seed))
     if ops.is_random(op):
-        return op.random_map(example, np.random.default_rng(seed))
-    return op.map(example)
+        return op.random_map(given, np.random.default_rng(seed))
+    return op.map(given)
 
 
 def blobs(seed: int, height: int = 45, width: int = 64) -> np.ndarray:
@@ -59,6 +84,13 @@ def painted(label: np.ndarray) -> np.ndarray:
 def example(seed: int = 0) -> dict:
     label = blobs(seed)
     return {IMAGE: painted(label), LABEL: label, INDEX: np.int64(7)}
+
+
+def partner(given: dict, i: int) -> dict:
+    """Another example of the same kind: a clip, or without a label, as `given` is."""
+    other = example(90 + i)
+    other[IMAGE] = np.broadcast_to(other[IMAGE], given[IMAGE].shape)
+    return {key: other[key] for key in given}
 
 
 def parsed(text: str):
@@ -89,12 +121,14 @@ def test_contract(name, text):
 
 @pytest.mark.parametrize(("name", "text"), HOST)
 def test_an_image_without_label_moves_alike(name, text):
+    if name == "classmix":
+        return  # its classes are those of the label
     given = example()
     alone = {IMAGE: given[IMAGE]}
     whole = apply(parsed(text), given, 5)
     bare = apply(parsed(text), alone, 5)
     assert LABEL not in bare
-    if "max_share" not in text:  # those retries look at the label
+    if "max_share" not in text and name != "class_crop":  # these look at the label
         np.testing.assert_array_equal(whole[IMAGE], bare[IMAGE])
 
 
@@ -142,11 +176,14 @@ def test_outside_is_ignored_and_filled(text):
         ("center_crop(20, 24)", (20, 24)),
         ("crop(60, 24)", (60, 24)),
         ("pad(60, 24)", (60, 64)),
+        ("class_crop(60, 24)", (60, 24)),
+        ("fit(60, 24)", (60, 24)),
         ("pad_to_multiple(16)", (48, 64)),
+        ("reflect_pad(60, 24)", (60, 64)),
         ("rescale(0.5)", (22, 32)),
         ("resize(31, 90)", (31, 90)),
         ("scale(2.0, 2.0)", (90, 128)),
-        ("flip_lr(1)", (45, 64)),
+        *((texts[0], (45, 64)) for name, texts in EXAMPLES.items() if name in STAY),
     ],
 )
 def test_size(text, size):
@@ -196,8 +233,14 @@ def test_crop_avoids_windows_of_one_class_and_of_nothing():
     assert all((apply(op, void, s)[LABEL] != IGNORE).any() for s in range(20))
 
 
+ONE_OUTCOME = ["flip_lr(1.0)", "flip_lr(0.0)", "flip_ud(1.0)", "flip_ud(0.0)"]
+ONE_OUTCOME += ["rotate90(0)"]
+
+
 def test_random_ops_differ_between_seeds():
-    for text in ("scale(0.5, 2)", "crop(20, 24)", "flip_lr()", "color_jitter()"):
+    for text in {t for texts in EXAMPLES.values() for t in texts}:
+        if not ops.is_random(parsed(text)) or text in ONE_OUTCOME:
+            continue
         made = {apply(parsed(text), example(), s)[IMAGE].tobytes() for s in range(8)}
         assert len(made) > 1, text
 
@@ -254,7 +297,28 @@ def test_split_refuses_a_string_that_does_not_end_in_normalize(text):
         ("center_crop(4, -4)", "width=-4"),
         ("pad(0, 1)", "height=0"),
         ("pad_to_multiple(0)", "n=0"),
-        ("flip_lr(2)", "p=2"),
+        ("flip_lr(2)", "p=2: must be in [0, 1]."),
+        ("flip_ud(-1)", "p=-1"),
+        ("rotate90(2)", "p=2"),
+        ("rotate(181)", "degrees=181"),
+        ("shift(1.5)", "rows=1.5"),
+        ("shear(level=61)", "level=61"),
+        ("affine((0.2, 1))", "scale=(0.2, 1): must be (low, high) with 0.5 <= low"),
+        ("affine((2, 1))", "scale=(2, 1)"),
+        ("affine(rotate=-1)", "rotate=-1"),
+        ("perspective(0.25)", "strength=0.25"),
+        ("elastic(100, 4)", "fold the image over itself"),
+        ("elastic(sigma=0)", "sigma=0"),
+        ("grid_distortion(1)", "cells=1"),
+        ("cutout(0)", "holes=0"),
+        ("cutout(fill=(0, 0, 256))", "fill=(0, 0, 256)"),
+        ("class_crop(8, 8, (3, 255))", "classes=(3, 255)"),
+        ("class_crop(8, 8, ())", "classes=()"),
+        ("reflect_pad(0, 4)", "height=0: must be 1 or more."),
+        ("fit(4, 0)", "width=0"),
+        ("cutmix(1.1)", "p=1.1"),
+        ("classmix(-1)", "p=-1"),
+        ("mosaic(2)", "spread=2"),
         ("color_jitter(2)", "brightness=2"),
         ("color_jitter(hue=0.7)", "hue=0.7"),
         ("normalize(std=(1, 1, 0))", "std="),

@@ -2,36 +2,74 @@
 
     "scale(0.8, 1.6) | crop(160, 224) | flip_lr() | normalize()"
 
-A fixed op has `map(example)`, a random one `random_map(example, rng)`; both return a
-new example and leave the old one as it was. An op accepts examples without a label.
-Only `normalize` is different: it runs on the device, on a batch, and stands last.
+A fixed op has `map(example)`, a random one `random_map(example, rng)`, one that mixes
+`mix(examples, rng)`; all return a new example and leave the old ones as they were. Ops
+accept examples without a label; those that mix stand after all that change the size.
+Only `normalize` is different: it runs on the device, on a batch, and stands last. A
+preset is a name for several ops.
 """
 
 from typing import Any
 
-from segjax.core.errors import UserError
+from segjax.core.errors import raise_problems
 from segjax.core.tables import Table
-from segjax.data.ops import colour, geometry
+from segjax.data.ops import colour, cutout, deform, framing, geometry, mixing, warp
 from segjax.data.ops.normalize import Normalize
+from segjax.data.ops.presets import PRESETS
+
+__all__ = ["OPS", "PRESETS", "REFRAMING", "is_mixing", "is_random", "split"]
 
 OPS = Table(
     "op",
     {
-        "center_crop": geometry.CenterCrop,
+        "affine": warp.Affine,
+        "center_crop": framing.CenterCrop,
+        "class_crop": framing.ClassCrop,
+        "classmix": mixing.ClassMix,
         "color_jitter": colour.ColorJitter,
-        "crop": geometry.Crop,
+        "crop": framing.Crop,
+        "cutmix": mixing.CutMix,
+        "cutout": cutout.Cutout,
+        "elastic": deform.Elastic,
+        "fit": framing.Fit,
         "flip_lr": geometry.FlipLr,
+        "flip_ud": geometry.FlipUd,
+        "grid_distortion": deform.GridDistortion,
+        "mosaic": mixing.Mosaic,
         "normalize": Normalize,
-        "pad": geometry.Pad,
-        "pad_to_multiple": geometry.PadToMultiple,
+        "pad": framing.Pad,
+        "pad_to_multiple": framing.PadToMultiple,
+        "perspective": warp.Perspective,
+        "reflect_pad": framing.ReflectPad,
         "rescale": geometry.Rescale,
         "resize": geometry.Resize,
+        "rotate": warp.Rotate,
+        "rotate90": geometry.Rotate90,
         "scale": geometry.Scale,
+        "shear": warp.Shear,
+        "shift": warp.Shift,
     },
 )
 
-REFRAMING = (geometry.CenterCrop, geometry.Crop, geometry.Pad, geometry.PadToMultiple)
+REFRAMING = (
+    framing.CenterCrop,
+    framing.ClassCrop,
+    framing.Crop,
+    framing.Fit,
+    framing.Pad,
+    framing.PadToMultiple,
+    framing.ReflectPad,
+)
 """Ops after which a picture no longer shows what the whole image showed."""
+
+SIZING = (
+    *REFRAMING,
+    geometry.Rescale,
+    geometry.Resize,
+    geometry.Rotate90,
+    geometry.Scale,
+)
+"""Ops that change the size of an image."""
 
 
 def split(
@@ -40,17 +78,32 @@ def split(
     """`(host ops, normalize)` of a parsed string.
 
     Raises:
-      UserError: `normalize` does not stand last, once.
+      UserError: `normalize` does not stand last, once, or an op that mixes stands
+        before one that changes the size.
     """
+    problems = []
     places = [i for i, op in enumerate(ops) if isinstance(op, Normalize)]
     if places != [len(ops) - 1]:
-        raise UserError(
+        problems.append(
             f"{where}: normalize stands at {[p + 1 for p in places] or 'no place'} of "
             f"{len(ops)} ops; it must stand last, once: '... | normalize()'."
         )
+    last = max((i for i, op in enumerate(ops) if isinstance(op, SIZING)), default=-1)
+    problems += [
+        f"{where}: {op} stands before {ops[last]}; ops that mix examples need them in "
+        f"one size. Move it behind."
+        for op in ops[: max(last, 0)]
+        if is_mixing(op)
+    ]
+    raise_problems(problems)
     return tuple(ops[:-1]), ops[-1]
 
 
 def is_random(op: Any) -> bool:
     """Whether an op draws random numbers."""
-    return hasattr(op, "random_map")
+    return hasattr(op, "random_map") or is_mixing(op)
+
+
+def is_mixing(op: Any) -> bool:
+    """Whether an op makes one example out of several."""
+    return isinstance(op, mixing.Mixing)

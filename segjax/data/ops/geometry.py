@@ -1,4 +1,6 @@
-"""Ops that move pixels; image and label always move together.
+"""Sizes, mirrors and quarter turns; and how every op that moves pixels does it.
+
+Image and label always move together.
 
 A clip `(T, H, W, 3)` moves as a whole: every frame as its label, which is that of the
 last one.
@@ -13,6 +15,8 @@ image has the colour `FILL` and the label `IGNORE`, never a class.
 """
 
 import dataclasses
+import math
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -20,11 +24,15 @@ import grain
 import numpy as np
 from jaxtyping import UInt8
 
-from segjax.core.errors import UserError
+from segjax.core.errors import UserError, raise_problems
 from segjax.core.keys import IGNORE, IMAGE, LABEL
+from segjax.data.ops.base import PROBABILITY, Sometimes, outside
 
 FILL = (124, 116, 104)
 """RGB outside of the image: the mean colour of ImageNet, near zero once normalised."""
+
+SIDE = (1, math.inf)
+"""What a height or a width may be, in pixels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +78,7 @@ class Resize(grain.transforms.Map):
     width: int
 
     def __post_init__(self):
-        _check_size(self.height, self.width)
+        raise_problems(outside(self, height=SIDE, width=SIDE))
 
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
         """Any size becomes `(height, width)`."""
@@ -78,114 +86,62 @@ class Resize(grain.transforms.Map):
 
 
 @dataclasses.dataclass(frozen=True)
-class Crop(grain.transforms.RandomMap):
-    """Cut a random window of `(height, width)`, padding where the image is smaller.
-
-    Windows in which every pixel is ignored, or in which one class holds more than
-    `max_share` of the pixels that are not, are drawn anew up to `retries` times; the
-    last one stays. `max_share=0.75` is usual for street scenes.
-
-    Where the image is smaller than the window, it lies at a random place in it.
-    """
-
-    height: int
-    width: int
-    max_share: float | int = 1.0
-    retries: int = 10
-
-    def __post_init__(self):
-        _check_size(self.height, self.width)
-        if not (0 < self.max_share <= 1 and self.retries >= 0):
-            raise UserError(
-                f"max_share={self.max_share}, retries={self.retries}: the share must "
-                "be in (0, 1], the retries 0 or more."
-            )
-
-    def random_map(
-        self, example: dict[str, Any], rng: np.random.Generator
-    ) -> dict[str, Any]:
-        """Any size becomes `(height, width)`."""
-        rows, columns = example[IMAGE].shape[-3:-1]
-        for attempt in range(self.retries + 1):
-            top = _offset(rng, rows - self.height)
-            left = _offset(rng, columns - self.width)
-            cut = _cut(example, top, left, self.height, self.width)
-            if LABEL not in cut or attempt == self.retries:
-                break
-            counts = np.bincount(cut[LABEL].ravel(), minlength=256)[:IGNORE]
-            if counts.any() and counts.max() <= self.max_share * counts.sum():
-                break
-        return cut
-
-
-@dataclasses.dataclass(frozen=True)
-class CenterCrop(grain.transforms.Map):
-    """Cut the middle `(height, width)`, padding evenly where the image is smaller."""
-
-    height: int
-    width: int
-
-    def __post_init__(self):
-        _check_size(self.height, self.width)
-
-    def map(self, example: dict[str, Any]) -> dict[str, Any]:
-        """Any size becomes `(height, width)`; an odd one goes bottom or right."""
-        rows, columns = example[IMAGE].shape[-3:-1]
-        top, left = (rows - self.height) // 2, (columns - self.width) // 2
-        return _cut(example, top, left, self.height, self.width)
-
-
-@dataclasses.dataclass(frozen=True)
-class Pad(grain.transforms.Map):
-    """Pad at the bottom and right to at least `(height, width)`; never cuts."""
-
-    height: int
-    width: int
-
-    def __post_init__(self):
-        _check_size(self.height, self.width)
-
-    def map(self, example: dict[str, Any]) -> dict[str, Any]:
-        """`(H, W)` becomes `(max(H, height), max(W, width))`."""
-        rows, columns = example[IMAGE].shape[-3:-1]
-        return _cut(example, 0, 0, max(rows, self.height), max(columns, self.width))
-
-
-@dataclasses.dataclass(frozen=True)
-class PadToMultiple(grain.transforms.Map):
-    """Pad at the bottom and right until both sides divide by `n`."""
-
-    n: int
-
-    def __post_init__(self):
-        if self.n < 1:
-            raise UserError(f"n={self.n}: must be 1 or more.")
-
-    def map(self, example: dict[str, Any]) -> dict[str, Any]:
-        """Each side becomes the next multiple of `n`."""
-        rows, columns = (
-            -(-side // self.n) * self.n for side in example[IMAGE].shape[-3:-1]
-        )
-        return _cut(example, 0, 0, rows, columns)
-
-
-@dataclasses.dataclass(frozen=True)
-class FlipLr(grain.transforms.RandomMap):
+class FlipLr(Sometimes):
     """Mirror left and right with probability `p`."""
 
     p: float | int = 0.5
 
     def __post_init__(self):
-        if not 0 <= self.p <= 1:
-            raise UserError(f"p={self.p}: is a probability, in [0, 1].")
+        raise_problems(outside(self, p=PROBABILITY))
 
-    def random_map(
+    def change(
         self, example: dict[str, Any], rng: np.random.Generator
     ) -> dict[str, Any]:
         """The size stays."""
-        if rng.random() >= self.p:
-            return example
-        return _moved(example, lambda array, _: cv2.flip(array, 1))
+        del rng
+        return moved(example, lambda array, _: cv2.flip(array, 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class FlipUd(Sometimes):
+    """Mirror top and bottom with probability `p`, where no side of an image is up."""
+
+    p: float | int = 0.5
+
+    def __post_init__(self):
+        raise_problems(outside(self, p=PROBABILITY))
+
+    def change(
+        self, example: dict[str, Any], rng: np.random.Generator
+    ) -> dict[str, Any]:
+        """The size stays."""
+        del rng
+        return moved(example, lambda array, _: cv2.flip(array, 0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Rotate90(Sometimes):
+    """Turn by one, two or three quarters with probability `p`; no pixel is resampled.
+
+    One quarter and three change `(H, W)` to `(W, H)`, so it stands before the crop
+    where images are not square.
+    """
+
+    p: float | int = 0.75
+
+    def __post_init__(self):
+        raise_problems(outside(self, p=PROBABILITY))
+
+    def change(
+        self, example: dict[str, Any], rng: np.random.Generator
+    ) -> dict[str, Any]:
+        """`(H, W)` stays or becomes `(W, H)`."""
+        quarter = (
+            cv2.ROTATE_90_COUNTERCLOCKWISE,
+            cv2.ROTATE_180,
+            cv2.ROTATE_90_CLOCKWISE,
+        )[rng.integers(3)]
+        return moved(example, lambda array, _: cv2.rotate(array, quarter))
 
 
 def window(
@@ -226,15 +182,9 @@ def resize(
     return cv2.resize(array, (width, height), interpolation=how)
 
 
-def _nearest(old: int, new: int) -> np.ndarray:
-    """For each of `new` pixels the one of `old` that holds its centre, in integers."""
-    place = np.arange(new)
-    twice = (2 * place + 1) * old  # the centre is twice / (2 * new)
-    on_border = twice % (2 * new) == 0
-    return twice // (2 * new) - (on_border & (place % 2 == 0))
-
-
-def _moved(example, move):
+def moved(
+    example: dict[str, Any], move: Callable[[np.ndarray, bool], np.ndarray]
+) -> dict[str, Any]:
     """`example` with `move(array, is_label)` of its image and, if there, its label."""
     out, image = dict(example), example[IMAGE]
     if image.ndim == 4:
@@ -246,18 +196,11 @@ def _moved(example, move):
     return out
 
 
-def _resized(example, height, width):
-    return _moved(example, lambda array, label: resize(array, height, width, label))
-
-
-def _rescaled(example, factor):
-    rows, columns = example[IMAGE].shape[-3:-1]
-    height, width = (max(1, round(factor * side)) for side in (rows, columns))
-    return _resized(example, height, width)
-
-
-def _cut(example, top, left, height, width):
-    return _moved(
+def cut(
+    example: dict[str, Any], top: int, left: int, height: int, width: int
+) -> dict[str, Any]:
+    """The `window` of image and label; `FILL` and `IGNORE` outside of them."""
+    return moved(
         example,
         lambda array, label: window(
             array, top, left, height, width, IGNORE if label else FILL
@@ -265,11 +208,19 @@ def _cut(example, top, left, height, width):
     )
 
 
-def _offset(rng: np.random.Generator, spare: int) -> int:
-    """Where a window starts that is `spare` shorter (or, negative, longer)."""
-    return int(rng.integers(min(spare, 0), max(spare, 0) + 1))
+def _nearest(old: int, new: int) -> np.ndarray:
+    """For each of `new` pixels the one of `old` that holds its centre, in integers."""
+    place = np.arange(new)
+    twice = (2 * place + 1) * old  # the centre is twice / (2 * new)
+    on_border = twice % (2 * new) == 0
+    return twice // (2 * new) - (on_border & (place % 2 == 0))
 
 
-def _check_size(height: int, width: int) -> None:
-    if height < 1 or width < 1:
-        raise UserError(f"height={height}, width={width}: must both be 1 or more.")
+def _resized(example, height, width):
+    return moved(example, lambda array, label: resize(array, height, width, label))
+
+
+def _rescaled(example, factor):
+    rows, columns = example[IMAGE].shape[-3:-1]
+    height, width = (max(1, round(factor * side)) for side in (rows, columns))
+    return _resized(example, height, width)
