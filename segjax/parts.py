@@ -67,7 +67,6 @@ class Parts:
         if root is not None:
             options["root"] = root
         if video:
-            options = {k: v for k, v in options.items() if k not in ("frames", "every")}
             options["video"] = True
         if root is not None or video:
             kwargs = {k: v for k, v in options.items() if k not in ("name", "split")}
@@ -101,7 +100,7 @@ class Parts:
             normalize=self.config.eval_ops[1],
             task=self.config.task,
             num_classes=self.info.num_classes,
-            video=source.video,
+            videos=source.videos,
             threshold=self.config.evaluate.threshold,
         )
 

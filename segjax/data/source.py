@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
-from segjax.core.keys import IMAGE, INDEX, LABEL
+from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.data import decode, labels
 
 
@@ -54,6 +54,10 @@ class PairedFiles:
       mask_orientation: how masks of photographs with an EXIF orientation lie:
         `"displayed"` as a viewer shows the photograph, `"stored"` as its pixels lie in
         the file.
+      videos: for each example the video whose frame it is, in the order of time; empty
+        where the examples are no videos.
+
+    An empty mask path stands for an image without a label: all of it is `IGNORE`.
     """
 
     info: DatasetInfo
@@ -62,6 +66,7 @@ class PairedFiles:
     pairs: tuple[tuple[str, str, str], ...]
     rule: labels.LabelMap
     mask_orientation: str = "displayed"
+    videos: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -83,11 +88,7 @@ class PairedFiles:
     def label(self, i: int) -> UInt8[np.ndarray, "H W"]:
         """The mask of example `i` alone, for passes that need no images."""
         _, image_path, path = self.pairs[i]
-        label = labels.read(path, self.rule, self.where(path))
-        if self.mask_orientation == "stored":
-            _, orientation = decode.read_size(image_path, self.where(image_path))
-            label = decode.turn_upright(label, orientation)
-        return label
+        return self._label(image_path, path)
 
     def name(self, i: int) -> str:
         """The name that the image and the mask file share."""
@@ -114,7 +115,17 @@ class PairedFiles:
 
     def files(self) -> set[str]:
         """Every file that the examples are made from."""
-        return {path for _, *both in self.pairs for path in both}
+        return {path for _, *both in self.pairs for path in both if path}
+
+    def _label(self, image_path: str, path: str) -> UInt8[np.ndarray, "H W"]:
+        if not path:
+            size, _ = decode.read_size(image_path, self.where(image_path))
+            return np.full(size, IGNORE, np.uint8)
+        label = labels.read(path, self.rule, self.where(path))
+        if self.mask_orientation == "stored":
+            _, orientation = decode.read_size(image_path, self.where(image_path))
+            label = decode.turn_upright(label, orientation)
+        return label
 
     def __repr__(self) -> str:
         return f"{self.info.name} {self.split}: {len(self)} examples"
@@ -122,16 +133,19 @@ class PairedFiles:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ClippedFiles(PairedFiles):
-    """Clips: each image with the frames before it; the label is the image's.
+    """Clips: each image with the frames before it, and its label or all of theirs.
 
     Attributes:
       earlier: for each example the paths of the frames before it, the oldest first.
+      earlier_masks: the same of their masks, empty for a frame without one; nothing at
+        all for labels of the last frames alone.
     """
 
     earlier: tuple[tuple[str, ...], ...] = ()
+    earlier_masks: tuple[tuple[str, ...], ...] = ()
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        """Example `i`, with an image `(T, H, W, 3)`.
+        """Example `i`: image `(T, H, W, 3)`; label `(H, W)` or `(T, H, W)`.
 
         Raises:
           UserError: as for a pair, or a frame has another size than the last one.
@@ -146,17 +160,33 @@ class ClippedFiles(PairedFiles):
                     f"and the last of its clip {last.shape[0]}x{last.shape[1]} "
                     "(height x width); they must be equal. Correct it."
                 )
-        return {**example, IMAGE: np.stack([*frames, last])}
+        example = {**example, IMAGE: np.stack([*frames, last])}
+        if self.earlier_masks:
+            before = []
+            for path, mask in zip(self.earlier[i], self.earlier_masks[i], strict=True):
+                before.append(label := self._label(path, mask))
+                if label.shape != last.shape[:2]:
+                    raise UserError(
+                        f"{self.where(mask or path)}: mask is {label.shape[0]}x"
+                        f"{label.shape[1]} and its clip {last.shape[0]}x"
+                        f"{last.shape[1]} (height x width); they must be equal. "
+                        "Correct it."
+                    )
+            example[LABEL] = np.stack([*before, example[LABEL]])
+        return example
 
     def files(self) -> set[str]:
         """Every file that the examples are made from."""
-        return super().files().union(*self.earlier)
+        masks = (path for paths in self.earlier_masks for path in paths if path)
+        return super().files().union(*self.earlier, masks)
 
     def fingerprint(self) -> str:
         """sha256 over the files and over which frames make which clip."""
         digest = hashlib.sha256(super().fingerprint().encode())
         for (_, last, _), before in zip(self.pairs, self.earlier, strict=True):
             digest.update("\0".join(map(self.where, (*before, last))).encode() + b"\n")
+        if self.earlier_masks:
+            digest.update(b"a label a frame")
         return digest.hexdigest()
 
 

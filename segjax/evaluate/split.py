@@ -80,7 +80,7 @@ def run(
 
     Args:
       by_video: whether a process takes every n-th whole video instead, for a `predict`
-        that carries a memory from frame to frame; the source tells `video(i)`.
+        that carries a memory from frame to frame; the source tells its `videos`.
       progress: called with (images done by this process, images it has in all).
 
     Raises:
@@ -125,12 +125,12 @@ def videos(source: Source) -> dict[str, list[int]]:
     Raises:
       UserError: the source is none of videos.
     """
-    if not hasattr(source, "video"):
+    if not getattr(source, "videos", ()):
         raise UserError(
             f"{source!r}: its examples are no frames of videos, so there is nothing to "
             "stream. Evaluate it without --stream."
         )
     found: dict[str, list[int]] = {}
-    for i in range(len(source)):
-        found.setdefault(source.video(i), []).append(i)
+    for i, video in enumerate(source.videos):
+        found.setdefault(video, []).append(i)
     return found

@@ -5,7 +5,7 @@ it from frame to frame to the last one, however long the video is: the memory of
 depends on all frames before it, and memory and time of a frame on none of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -29,7 +29,7 @@ def make_stream(
     normalize: Callable[[Array], Array],
     task: str,
     num_classes: int,
-    video: Callable[[int], str],
+    videos: Sequence[str],
     threshold: float = 0.5,
 ) -> PredictFn:
     """The function `(variables, examples) -> predictions`, one frame at a time.
@@ -39,8 +39,8 @@ def make_stream(
       normalize: from pixels to what the model takes.
       task: `multiclass` or `binary`.
       num_classes: `K` of the counts.
-      video: index of an example -> name of its video. The examples of a video come one
-        after another, in the order of time.
+      videos: for each example of the source the name of its video. The examples of a
+        video come one after another, in the order of time.
       threshold: of a binary decision.
 
     Raises:
@@ -76,7 +76,7 @@ def make_stream(
             keys = (IMAGE, LABEL, "rows", "columns")
             inputs = [None if (x := fitted.get(k)) is None else x[None] for k in keys]
             inputs = jax.device_put(inputs, whole)
-            now = video(int(example[INDEX])), shape
+            now = videos[int(example[INDEX])], shape
             if now != before:
                 made = jax.eval_shape(forward, variables, None, *inputs)[2]
                 carry = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), made)

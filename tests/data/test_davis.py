@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from pairs import image, mask, write
 from PIL import Image
-from test_datasets import real
 
 from segjax.core.errors import UserError
 from segjax.data import check, datasets
 from segjax.data.datasets import davis
+from tests.data.pairs import real
 
 SEQUENCES = {"blackswan": 5, "dog": 3, "bear": 4}  # two of val, one of train
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from pairs import mask, write
 from PIL import Image
-from test_datasets import real
 
 from segjax.core.errors import UserError
 from segjax.data import check, datasets
+from tests.data.pairs import real
 
 SIZE = (6, 9)
 

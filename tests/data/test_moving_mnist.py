@@ -6,11 +6,11 @@ import struct
 
 import numpy as np
 import pytest
-from test_datasets import real
 
 from segjax.core.errors import UserError
 from segjax.data import check, datasets
 from segjax.data.datasets import moving_mnist
+from tests.data.pairs import real
 
 
 def idx(array):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from pairs import mask, write
-from test_datasets import real
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check, datasets, retina, splits
+from tests.data.pairs import real
 
 SIZE = (24, 30)
 Y, X = np.mgrid[: SIZE[0], : SIZE[1]]

@@ -48,7 +48,7 @@ def test_a_stream_is_the_clip():
         normalize=normalize,
         task="multiclass",
         num_classes=K,
-        video=names.__getitem__,
+        videos=names,
     )
     found = list(stream(variables, iter(examples)))
     assert [p.index for p in found] == list(range(len(examples)))
@@ -73,19 +73,19 @@ def test_the_memory_matters_and_ends_with_a_video():
     examples = [example for _, example in frames()]
     first, second = examples[2], examples[3]
 
-    def last(*clip, video=lambda i: "one"):
+    def last(*clip, videos=("one",) * 9):
         stream = make_stream(
-            model, normalize=normalize, task="multiclass", num_classes=K, video=video
+            model, normalize=normalize, task="multiclass", num_classes=K, videos=videos
         )
         return list(stream(variables, clip))[-1].ids
 
     assert (last(first, second) != last(second)).any()
-    np.testing.assert_array_equal(last(first, second, video=str), last(second))
+    np.testing.assert_array_equal(last(first, second, videos="abcdefghi"), last(second))
 
 
 def test_a_model_of_images_is_refused():
     model = MODELS["unet"](num_outputs=K, width=2, depth=1)
     with pytest.raises(UserError, match="has no memory"):
         make_stream(
-            model, normalize=normalize, task="multiclass", num_classes=K, video=str
+            model, normalize=normalize, task="multiclass", num_classes=K, videos=()
         )

@@ -63,6 +63,8 @@ def make(
     frames: int = 1,
     every: int = 30,
     starts: Literal["repeat", "leave_out"] = "repeat",
+    labelled: Literal["last", "all"] = "last",
+    video: bool = False,
 ) -> PairedFiles:
     """One split of CamVid.
 
@@ -78,6 +80,9 @@ def make(
       starts: what a clip is whose video has not enough frames before the labelled one:
         `"repeat"` the earliest, so that as with Cityscapes each labelled frame is
         scored, or `"leave_out"` the example.
+      labelled: which frames of a clip have a label.
+      video: every frame by itself, for a model that walks through the videos; `frames`
+        and `every` are not asked then.
 
     Raises:
       UserError: the folder or files in it are missing, and names all of them; or no
@@ -115,8 +120,10 @@ def make(
     pairs = tuple(
         (os.path.splitext(n)[0], str(images / n), str(masks / n)) for n in names
     )
-    if frames == 1:
-        return PairedFiles(INFO, split, str(base), pairs, RULE)
+    if frames == 1 or video:
+        videos = tuple(name.rpartition("_")[0] for name, _, _ in pairs) * video
+        return PairedFiles(INFO, split, str(base), pairs, RULE, videos=videos)
+    mask_of = {image: mask for _, image, mask in pairs}
     clips = _clips(pairs, frames, every)
     if all(len(clip) < frames for clip in clips):
         raise UserError(
@@ -127,7 +134,16 @@ def make(
         whole = [k for k, clip in enumerate(clips) if len(clip) == frames]
         pairs, clips = tuple(pairs[k] for k in whole), [clips[k] for k in whole]
     earlier = tuple((*(clip[:1] * (frames - len(clip))), *clip[:-1]) for clip in clips)
-    return ClippedFiles(INFO, split, str(base), pairs, RULE, earlier=earlier)
+    earlier_masks = tuple(tuple(map(mask_of.get, clip)) for clip in earlier)
+    return ClippedFiles(
+        INFO,
+        split,
+        str(base),
+        pairs,
+        RULE,
+        earlier=earlier,
+        earlier_masks=earlier_masks * (labelled == "all"),
+    )
 
 
 def _clips(

@@ -79,7 +79,7 @@ SPLITS = {
 }
 """Kind of the annotations -> their splits."""
 
-BEFORE = 19  # frames of a snippet before the labelled one; 10 come after it
+BEFORE, AFTER = 19, 10  # frames of a snippet before and after the labelled one
 RULES = {
     # License plates have the id -1 and are in no labelIds file.
     "labelIds": LabelMap(
@@ -105,6 +105,7 @@ def make(
     frames: int = 1,
     every: int = 1,
     coarse: bool = False,
+    video: bool = False,
 ) -> PairedFiles:
     """One split of Cityscapes with its fine or its coarse annotations.
 
@@ -118,6 +119,8 @@ def make(
         frame, the 20th of its snippet of 30, from `leftImg8bit_sequence/`, PNG or JPEG.
       every: frames of the video between two of the clip; 17 a second.
       coarse: read the rough polygons of `gtCoarse/`; much of a frame is then ignored.
+      video: every frame of the snippets that is there by itself, labelled or not, for a
+        model that walks through them; `frames` and `every` are not asked then.
 
     Raises:
       UserError: the folder is missing, or images, masks or frames have no partner;
@@ -140,6 +143,8 @@ def make(
         raw = _files(base, kind, split, "labelIds")
         labels = "labelTrainIds" if train_ids and not raw else "labelIds"
     masks = _files(base, kind, split, labels)
+    if video:
+        return _snippets(base, split, masks, RULES[labels])
     if frames == 1:
         images = _files(base, "leftImg8bit", split, "")
     else:
@@ -176,6 +181,31 @@ def make(
             INFO, split, str(base), pairs, RULES[labels], earlier=earlier
         )
     return PairedFiles(INFO, split, str(base), pairs, RULES[labels])
+
+
+def _snippets(
+    base: pathlib.Path, split: str, masks: dict[str, pathlib.Path], rule: LabelMap
+) -> PairedFiles:
+    """All frames of the labelled snippets, in the order of time."""
+    sequences = base / "leftImg8bit_sequence" / split
+    pairs, videos, problems = [], [], []
+    for name in sorted(masks):
+        for before in range(BEFORE, -AFTER - 1, -1):
+            frame = _frame(sequences, name, before)
+            if frame.is_file():
+                stem = frame.stem.removesuffix("_leftImg8bit")
+                mask = str(masks[name]) if before == 0 else ""
+                pairs.append((stem, str(frame), mask))
+                videos.append(name)
+            elif before == 0:
+                problems.append(f"{frame.relative_to(base)}: is missing")
+    missing_files(INFO, split, problems)
+    if not pairs:
+        raise UserError(
+            f"{base}: has no labelled snippet of {split}; the frames lie in "
+            f"leftImg8bit_sequence/{split}/CITY/."
+        )
+    return PairedFiles(INFO, split, str(base), tuple(pairs), rule, videos=tuple(videos))
 
 
 def _files(

@@ -71,6 +71,8 @@ def make(
     resolution: Literal["480p", "1080p", "Full-Resolution"] = "480p",
     frames: int = 1,
     every: int = 1,
+    labelled: Literal["last", "all"] = "last",
+    video: bool = False,
 ) -> PairedFiles:
     """One split of DAVIS: classes background and foreground.
 
@@ -84,6 +86,9 @@ def make(
         last frame. A clip is of one sequence, so the first `(frames - 1) * every`
         frames of each end no clip and are left out.
       every: frames of the video between two of the clip; 24 a second.
+      labelled: which frames of a clip have a label.
+      video: every frame by itself, for a model that walks through the videos; `frames`
+        and `every` are not asked then.
 
     Raises:
       UserError: the folder, a sequence or frames are missing, a sequence is in no
@@ -96,9 +101,11 @@ def make(
             f"config.data: frames={frames}, every={every}: both are 1 or more. Use for "
             "example frames=4, every=2."
         )
+    if video:
+        frames = 1
     base = find_root(root, INFO, TREE)
     images, masks = (base / k / resolution for k in ("JPEGImages", "Annotations"))
-    pairs, earlier, problems = [], [], []
+    pairs, earlier, earlier_masks, problems = [], [], [], []
     for sequence in _sequences(base, images, year, split):
         stills = _frames(images / sequence, ".jpg")
         labels = _frames(masks / sequence, ".png")
@@ -119,6 +126,7 @@ def make(
             name = f"{sequence}/{number:05}"
             pairs.append((name, str(stills[number]), str(labels[number])))
             earlier.append(tuple(str(stills.get(n)) for n in before))
+            earlier_masks.append(tuple(str(labels.get(n)) for n in before))
     missing_files(INFO, split, list(dict.fromkeys(problems)))
     if not pairs and frames > 1:
         raise UserError(
@@ -131,9 +139,16 @@ def make(
             f"lie so:\n{TREE}"
         )
     if frames == 1:
-        return PairedFiles(INFO, split, str(base), tuple(pairs), RULE)
+        videos = tuple(name.rpartition("/")[0] for name, _, _ in pairs) * video
+        return PairedFiles(INFO, split, str(base), tuple(pairs), RULE, videos=videos)
     return ClippedFiles(
-        INFO, split, str(base), tuple(pairs), RULE, earlier=tuple(earlier)
+        INFO,
+        split,
+        str(base),
+        tuple(pairs),
+        RULE,
+        earlier=tuple(earlier),
+        earlier_masks=tuple(earlier_masks) * (labelled == "all"),
     )
 
 

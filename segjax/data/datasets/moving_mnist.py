@@ -28,6 +28,7 @@ from segjax.core.errors import UserError, raise_problems
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IMAGE, INDEX, LABEL
 from segjax.data import decode
+from segjax.data.clips import Frames
 from segjax.data.datasets.folder import generated_colours
 from segjax.data.source import bad_split, content_hash, find_root
 
@@ -77,7 +78,9 @@ def make(
     num_val: int = 1_000,
     num_test: int = 1_000,
     seed: int = 0,
-) -> "MovingMnist":
+    labelled: Literal["last", "all"] = "last",
+    video: bool = False,
+) -> "MovingMnist | Frames":
     """One split of Moving MNIST.
 
     Args:
@@ -94,6 +97,8 @@ def make(
       num_val: clips in `"val"`.
       num_test: clips in `"test"`.
       seed: of all clips; not the seed of the training.
+      labelled: which frames of a clip have a label.
+      video: every frame of the clips by itself, for a model that walks through them.
 
     Raises:
       UserError: the files are missing or are not MNIST's, or an argument is out of its
@@ -147,7 +152,7 @@ def make(
             f"{files['images']}: has {total} digits, too few for {split}; MNIST has "
             "10,000 and 60,000. Copy it again."
         )
-    return MovingMnist(
+    made = MovingMnist(
         info,
         split,
         str(files["images"]),
@@ -157,7 +162,9 @@ def make(
         frames,
         num_digits,
         seed,
+        "all" if video else labelled,
     )
+    return Frames(made, frames) if video else made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +181,7 @@ class MovingMnist:
       frames: `T`.
       num_digits: digits in a clip.
       seed: of all clips.
+      labelled: which frames have a label, `last` or `all`.
     """
 
     info: DatasetInfo
@@ -185,6 +193,7 @@ class MovingMnist:
     frames: int
     num_digits: int
     seed: int
+    labelled: str = "last"
 
     def __len__(self) -> int:
         return self.count
@@ -194,10 +203,12 @@ class MovingMnist:
         clip, which = self._draw(i)
         image = np.repeat(clip.max(axis=0)[..., None], 3, axis=-1)
         image = image[0] if self.frames == 1 else image
-        label = np.zeros((SIZE, SIZE), np.uint8)
+        labels = np.zeros(clip.shape[1:], np.uint8)
         one_class = self.info.num_classes == 2
-        for layer, digit in zip(clip[:, -1], which, strict=True):
-            label[layer >= INK] = 1 if one_class else digit + 1
+        for layer, digit in zip(clip, which, strict=True):
+            labels[layer >= INK] = 1 if one_class else digit + 1
+        dense = self.labelled == "all" and self.frames > 1
+        label = labels if dense else labels[-1]
         return {IMAGE: image, LABEL: label, INDEX: np.int64(i)}
 
     def name(self, i: int) -> str:
@@ -208,6 +219,7 @@ class MovingMnist:
         """sha256 over MNIST's files, the version of the drawing and all arguments."""
         what = [VERSION, list(self.info.class_names), self.split, list(self.digits)]
         what += [self.count, self.frames, self.num_digits, self.seed]
+        what += [self.labelled] * (self.labelled == "all")
         what += [content_hash(f) for f in (self.images_file, self.labels_file)]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 

@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -23,6 +24,7 @@ from segjax.core.errors import raise_problems
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.core.tables import unknown
+from segjax.data.clips import Frames
 from segjax.data.datasets.streets import conditions, layout, render
 from segjax.data.datasets.streets.classes import INFO
 
@@ -53,6 +55,7 @@ class Streets:
       frames: `T`; above 1 an image is a clip `(T, H, W, 3)` and its label the last
         frame's.
       only: the one class to tell from all others; None for all classes.
+      labelled: which frames of a clip have a label.
     """
 
     split: str
@@ -61,6 +64,7 @@ class Streets:
     seed: int
     frames: int = 1
     only: str | None = None
+    labelled: str = "last"
 
     @property
     def info(self) -> DatasetInfo:
@@ -85,7 +89,8 @@ class Streets:
         draw = _kept if small else clip
         images, labels = draw(self.seed, self._scene(index), self.frames, self.size)
         image = images[0] if self.frames == 1 else images
-        label = labels[-1].copy()
+        dense = self.labelled == "all" and self.frames > 1
+        label = (labels if dense else labels[-1]).copy()
         if self.only is not None:
             known = INFO.class_names.index(self.only)
             label = np.where(label == IGNORE, label, label == known).astype(np.uint8)
@@ -104,6 +109,7 @@ class Streets:
         """sha256 of the version of the drawing and of all arguments."""
         what = [INFO.name, VERSION, self.split, list(self.size), self.count, self.seed]
         what += [self.frames] * (self.frames > 1) + [self.only] * bool(self.only)
+        what += [self.labelled] * (self.labelled == "all")
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
     def __repr__(self) -> str:
@@ -125,7 +131,9 @@ def make(
     seed: int = 0,
     frames: int = 1,
     only: str | None = None,
-) -> Streets:
+    labelled: Literal["last", "all"] = "last",
+    video: bool = False,
+) -> Streets | Frames:
     """One split of the streets.
 
     Args:
@@ -137,6 +145,8 @@ def make(
       frames: `T`; above 1 examples are clips of `FRAMES_PER_SECOND`, and the label is
         that of the last frame.
       only: a class to tell from all others, for the task `binary`.
+      labelled: which frames of a clip have a label.
+      video: every frame of the clips by itself, for a model that walks through them.
 
     Raises:
       UserError: for a split, size or number that is not allowed.
@@ -168,7 +178,8 @@ def make(
     raise_problems(problems)
     height, width = (int(n) for n in size)
     count = num_train if split == "train" else num_val
-    return Streets(split, (height, width), count, seed, frames, only)
+    args = (split, (height, width), count, seed, frames, only)
+    return Frames(Streets(*args, "all"), frames) if video else Streets(*args, labelled)
 
 
 def still(
