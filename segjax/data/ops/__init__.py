@@ -11,22 +11,48 @@ from typing import Any
 
 from segjax.core.errors import UserError
 from segjax.core.tables import Table
-from segjax.data.ops import colour, geometry
+from segjax.data.ops import colour, geometry, light, noise, sharpness, tone, weather
 from segjax.data.ops.normalize import Normalize
 
 OPS = Table(
     "op",
     {
+        "blur": sharpness.Blur,
+        "brightness": colour.Brightness,
         "center_crop": geometry.CenterCrop,
+        "channel_shuffle": colour.ChannelShuffle,
+        "clahe": tone.Clahe,
         "color_jitter": colour.ColorJitter,
+        "contrast": colour.Contrast,
         "crop": geometry.Crop,
+        "equalize": tone.Equalize,
         "flip_lr": geometry.FlipLr,
+        "fog": weather.Fog,
+        "gamma": tone.Gamma,
+        "grey": colour.Grey,
+        "hue": colour.Hue,
+        "jpeg": noise.Jpeg,
+        "motion_blur": sharpness.MotionBlur,
+        "night": light.Night,
+        "noise": noise.Noise,
         "normalize": Normalize,
         "pad": geometry.Pad,
         "pad_to_multiple": geometry.PadToMultiple,
+        "posterize": tone.Posterize,
+        "rain": weather.Rain,
+        "random_grey": colour.RandomGrey,
+        "random_stretch": tone.RandomStretch,
         "rescale": geometry.Rescale,
         "resize": geometry.Resize,
+        "salt_and_pepper": noise.SaltAndPepper,
+        "saturation": colour.Saturation,
         "scale": geometry.Scale,
+        "shadow": light.Shadow,
+        "sharpen": sharpness.Sharpen,
+        "snow": weather.Snow,
+        "solarize": tone.Solarize,
+        "stretch": tone.Stretch,
+        "sun_glare": light.SunGlare,
     },
 )
 
