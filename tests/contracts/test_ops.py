@@ -13,10 +13,10 @@ from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.data import ops
 from segjax.data.ops.geometry import FILL
+from tests.contracts.photometric import PHOTOMETRIC
 
-EXAMPLES = {  # op -> strings to try; every op must have one
+EXAMPLES = {  # op -> strings to try; every op must have one here or in PHOTOMETRIC
     "center_crop": ["center_crop(20, 24)", "center_crop(60, 80)"],
-    "color_jitter": ["color_jitter()", "color_jitter(0, 0, 0, 0.5)"],
     "crop": ["crop(20, 24)", "crop(60, 80)", "crop(20, 24, max_share=0.6)"],
     "flip_lr": ["flip_lr(1.0)", "flip_lr(0.0)"],
     "pad": ["pad(60, 70)", "pad(10, 10)"],
@@ -26,6 +26,7 @@ EXAMPLES = {  # op -> strings to try; every op must have one
     "scale": ["scale(0.5, 2.0)"],
 }
 HOST = [(name, text) for name, texts in EXAMPLES.items() for text in texts]
+ALL = HOST + [(name, text) for name, texts in PHOTOMETRIC.items() for text in texts]
 
 
 def apply(op, example, seed=0):
@@ -67,10 +68,10 @@ def parsed(text: str):
 
 
 def test_every_op_has_an_example():
-    assert set(EXAMPLES) | {"normalize"} == set(ops.OPS)
+    assert {*EXAMPLES, *PHOTOMETRIC, "normalize"} == set(ops.OPS)
 
 
-@pytest.mark.parametrize(("name", "text"), HOST)
+@pytest.mark.parametrize(("name", "text"), ALL)
 def test_contract(name, text):
     op = parsed(text)
     assert isinstance(op, ops.OPS[name])
@@ -87,7 +88,7 @@ def test_contract(name, text):
     assert pickle.loads(pickle.dumps(op)) == op == parsed(text)
 
 
-@pytest.mark.parametrize(("name", "text"), HOST)
+@pytest.mark.parametrize(("name", "text"), ALL)
 def test_an_image_without_label_moves_alike(name, text):
     given = example()
     alone = {IMAGE: given[IMAGE]}
@@ -197,7 +198,7 @@ def test_crop_avoids_windows_of_one_class_and_of_nothing():
 
 
 def test_random_ops_differ_between_seeds():
-    for text in ("scale(0.5, 2)", "crop(20, 24)", "flip_lr()", "color_jitter()"):
+    for text in ("scale(0.5, 2)", "crop(20, 24)", "flip_lr()"):
         made = {apply(parsed(text), example(), s)[IMAGE].tobytes() for s in range(8)}
         assert len(made) > 1, text
 
@@ -283,8 +284,6 @@ def test_a_clip_moves_as_one(name, text):
 def test_frames_that_differ_move_alike(name, text):
     """A geometric op draws once: each frame goes where it would go alone."""
     op = parsed(text)
-    if name == "color_jitter":
-        return  # its frames share a mean
     one, two = example(1), example(2)
     clip = {**two, IMAGE: np.stack([one[IMAGE], two[IMAGE]])}
     moved = apply(op, clip, 4)[IMAGE]

@@ -144,7 +144,9 @@ class ChannelShuffle(Photometric):
         return np.ascontiguousarray(frames[..., rng.permutation(3)])
 
 
-def _toned(image: np.ndarray, brightness: float, contrast: float) -> np.ndarray:
+def _toned(
+    image: np.ndarray, brightness: float | int, contrast: float | int
+) -> np.ndarray:
     """Both factors in one table of 256 entries, so that rounding happens once."""
     grey = brightness * cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean()
     levels = brightness * np.arange(256)

@@ -18,7 +18,7 @@ COARSE = 4
 class Shadow(Weather):
     """One to three dark shapes with soft edges in the lower two thirds.
 
-    The strength is how much darker; a shadow keeps more blue, the light of the sky.
+    At strength 1 a fifth of the light is left; more of the blue, as from the sky.
     """
 
     min: float | int = 0.3
@@ -37,7 +37,9 @@ class Shadow(Weather):
             cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 255)
         mask = cv2.GaussianBlur(mask, (0, 0), max(0.5, rng.uniform(0.005, 0.02) * y))
         weight = _fine(mask.astype(np.float32) / 255, height, width)
-        dark = table(LEVELS[:, None, None] * (1 - strength * np.array((1, 0.97, 0.9))))
+        dark = table(
+            LEVELS[:, None, None] * (1 - strength * np.array((0.8, 0.77, 0.7)))
+        )
         return each(frames, lambda image: blended(image, cv2.LUT(image, dark), weight))
 
 
@@ -58,16 +60,17 @@ class SunGlare(Weather):
         sun_y, sun_x = rng.uniform(0, 0.35), rng.uniform(0.1, 0.9) * aspect
         radius = rng.uniform(0.04, 0.08)
         away = np.hypot(y - sun_y, x - sun_x)
-        weight = _disc(away, radius, 0.15 * radius)
-        weight = np.maximum(weight, 0.9 / (1 + (away / (4 * radius)) ** 2))
+        weight = strength / (1 + (away / (6 * strength * radius + 0.01)) ** 2)
+        disc = _disc(away, radius, 0.2 * radius)
+        weight = np.maximum(weight, min(1, 1.5 * strength) * disc)
         for _ in range(rng.integers(3, 6)):
             place = rng.uniform(0.4, 1.8)  # on the line through the sun and the middle
             flare_y = sun_y + place * (0.5 - sun_y)
             flare_x = sun_x + place * (aspect / 2 - sun_x)
             away = np.hypot(y - flare_y, x - flare_x)
             size = rng.uniform(0.015, 0.06)
-            weight += rng.uniform(0.04, 0.12) * _disc(away, size, 0.1 * size)
-        weight = _fine(np.minimum(strength * weight, 1), height, width)
+            weight += strength * rng.uniform(0.05, 0.15) * _disc(away, size, 0.1 * size)
+        weight = _fine(np.minimum(weight, 1), height, width)
         return each(frames, lambda image: blended(image, (255, 248, 230), weight))
 
 
@@ -75,13 +78,13 @@ class SunGlare(Weather):
 class Night(Weather):
     """Dark, less colourful, bluish and noisy; the noise is drawn for each frame."""
 
-    min: float | int = 0.3
-    max: float | int = 0.8
+    min: float | int = 0.4
+    max: float | int = 0.9
     p: float | int = 0.2
 
     def at(self, strength, frames, rng):
-        tint = 1 - strength * np.array((0.75, 0.65, 0.5))
-        dark = 255 * (LEVELS / 255) ** (1 + strength)
+        tint = 1 - strength * np.array((0.7, 0.6, 0.45))
+        dark = 255 * (LEVELS / 255) ** (1 + 0.6 * strength)
         dark = table(dark[:, None, None] * tint)
 
         def change(image: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ class Jpeg(Photometric):
 
 
 def noisy(
-    image: UInt8[np.ndarray, "H W 3"], std: float, rng: np.random.Generator
+    image: UInt8[np.ndarray, "H W 3"], std: float | int, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "H W 3"]:
     """`image` with Gaussian noise of `std` levels, rounded and kept in 0..255."""
     added = np.empty(image.shape, np.int16)

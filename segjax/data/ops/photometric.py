@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import grain
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Real, UInt8
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IMAGE
@@ -91,12 +91,12 @@ def blended(
     return cv2.blendLinear(image, other, 1 - weight, weight)
 
 
-def table(levels: Float32[np.ndarray, "256 ..."]) -> UInt8[np.ndarray, "256 ..."]:
+def table(levels: Real[np.ndarray, "256 ..."]) -> UInt8[np.ndarray, "256 ..."]:
     """A look-up table for `cv2.LUT`: `levels`, rounded once and kept in 0..255."""
     return np.clip(np.round(levels), 0, 255).astype(np.uint8)
 
 
-def refuse_outside(op: Any, **limits: tuple[float, float]) -> None:
+def refuse_outside(op: Any, **limits: tuple[float | int, float | int]) -> None:
     """Check the fields of `op`; where it has `min` and `max`, also their order.
 
     Raises:

@@ -72,7 +72,7 @@ class Sharpen(Photometric):
 
 
 def smeared(
-    image: UInt8[np.ndarray, "H W 3"], half: int, angle: float
+    image: UInt8[np.ndarray, "H W 3"], half: int, angle: float | int | int
 ) -> UInt8[np.ndarray, "H W 3"]:
     """The mean of `2 * half + 1` pixels on a line; borders are mirrored.
 

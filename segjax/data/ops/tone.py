@@ -154,7 +154,7 @@ def _equalized(image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def _stretched(
-    frames: UInt8[np.ndarray, "T H W 3"], low: float, high: float
+    frames: UInt8[np.ndarray, "T H W 3"], low: float | int, high: float | int
 ) -> UInt8[np.ndarray, "T H W 3"]:
     below = np.cumsum(np.bincount(frames.ravel(), minlength=256))
     first, last = (

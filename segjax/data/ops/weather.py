@@ -50,7 +50,7 @@ class Weather(Photometric):
 class Fog(Weather):
     """Light grey that grows with the distance: `I = J t + A (1 - t)`, `t = exp(-b d)`.
 
-    The strength is the share of the fog's colour `A` at the horizon.
+    At the horizon the share of the fog's colour `A` is 0.95 of the strength.
 
     Source: Koschmieder's law as in Sakaridis, Dai and Van Gool, Semantic Foggy Scene
       Understanding with Synthetic Data, 2018, arXiv 1708.07819.
@@ -59,8 +59,8 @@ class Fog(Weather):
       about a fifth over the image. `A` is drawn, not read from the image.
     """
 
-    min: float | int = 0.3
-    max: float | int = 0.8
+    min: float | int = 0.4
+    max: float | int = 0.9
     p: float | int = 0.2
 
     def at(self, strength, frames, rng):
@@ -71,7 +71,7 @@ class Fog(Weather):
         distance = cv2.GaussianBlur(
             distance.reshape(-1, 1), (1, 0), 0, sigmaY=rows / 25
         )
-        density = -math.log(1 - 0.99 * strength) / FAR
+        density = -math.log(1 - 0.95 * strength) / FAR
         banks = cv2.resize(
             rng.uniform(0.75, 1.25, (4, 6)).astype(np.float32),
             (columns, rows),
@@ -138,7 +138,7 @@ def _falling(
     height: int,
     width: int,
     rng: np.random.Generator,
-    number: float,
+    number: float | int,
     length: float,
     thickness: float,
     slant: float,
