@@ -122,18 +122,17 @@ def test_prediction_uses_the_numbers(finished, settings):
     assert (counts(loaded) != counts(default)).any()  # so the test can fail
 
 
-def test_training_uses_the_numbers(finished, tmp_path, settings):
-    """The same run with the numbers written out logs the same losses."""
-    numbers = record.read(finished)["attempts"][0]["normalize"]
-    written = "normalize({mean}, {std})".format(
-        **{key: tuple(values) for key, values in numbers.items()}
-    )
-    changes = FROM_DATA | dict(
-        input__train_ops=f"crop(16, 16) | {written}", input__eval_ops=written
-    )
-    assert train(tmp_path / "run", settings(**changes)) == 0
-    log = [(w / "metrics.jsonl").read_text() for w in (finished, tmp_path / "run")]
-    assert log[0] == log[1]
+def test_training_uses_the_numbers(finished, tmp_path, monkeypatch, settings):
+    given = []
+
+    def make_step(*args, normalize, **kwargs):
+        given.append(normalize.numbers())
+        raise UserError("the step is made.")
+
+    monkeypatch.setattr(run, "make_step", make_step)
+    with pytest.raises(UserError, match="the step is made"):
+        train(tmp_path / "run", settings(**FROM_DATA))
+    assert given == [record.read(finished)["attempts"][0]["normalize"]]
 
 
 def test_a_resumed_run_on_other_data_is_refused(

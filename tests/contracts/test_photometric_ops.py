@@ -88,11 +88,11 @@ def test_it_acts(name, text):
     assert any((apply(text, image, seed) != image).any() for seed in range(4))
 
 
-@pytest.mark.parametrize("name", RANDOM)
+@pytest.mark.parametrize("name", [n for n in RANDOM if n != "random_grey"])
 def test_seeds_differ(name):
     text, image = PHOTOMETRIC[name][0], picture()
     made = {apply(text, image, seed).tobytes() for seed in range(8)}
-    assert len(made) > (1 if name != "random_grey" else 0)
+    assert len(made) > 1
 
 
 @pytest.mark.parametrize("name", [n for n in RANDOM if n != "color_jitter"])
