@@ -57,7 +57,7 @@ class SunGlare(Weather):
         y = (COARSE * y + COARSE / 2).astype(np.float32) / height
         x = (COARSE * x + COARSE / 2).astype(np.float32) / height
         aspect = width / height
-        sun_y, sun_x = rng.uniform(0, 0.35), rng.uniform(0.1, 0.9) * aspect
+        sun_y, sun_x = rng.uniform(0, 0.25), rng.uniform(0.1, 0.9) * aspect
         radius = rng.uniform(0.04, 0.08)
         away = np.hypot(y - sun_y, x - sun_x)
         weight = strength / (1 + (away / (6 * strength * radius + 0.01)) ** 2)
