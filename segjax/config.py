@@ -151,7 +151,7 @@ def resolve(config: Mapping[str, Any] | ConfigDict) -> Config:
     Raises:
       UserError: with every problem that can be known before files and devices.
     """
-    plain = _tuples(config.to_dict() if hasattr(config, "to_dict") else config)
+    plain = tuples(config.to_dict() if hasattr(config, "to_dict") else config)
     plain = _set(plain)
     raise_problems(problems(plain))
     data = dict(plain["data"])
@@ -348,10 +348,10 @@ def _set(plain: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _tuples(value: Any) -> Any:
+def tuples(value: Any) -> Any:
     """Nested dicts with tuples for lists, as JSON knows lists alone."""
     if isinstance(value, Mapping):
-        return {k: _tuples(v) for k, v in value.items()}
+        return {k: tuples(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return tuple(_tuples(v) for v in value)
+        return tuple(tuples(v) for v in value)
     return value

@@ -18,6 +18,7 @@ from segjax import config as configs
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.info import DatasetInfo
 from segjax.data import datasets
+from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.evaluate import files, split
 from segjax.evaluate.split import Evaluation
@@ -34,11 +35,14 @@ class Parts:
       config: the checked config.
       info: the class table.
       model: the network, without parameters.
+      normalize: what pixels go through before the network; a config's `'data'` stands
+        here as numbers, once they are known.
     """
 
     config: configs.Config
     info: DatasetInfo
     model: nn.Module
+    normalize: Normalize
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -47,6 +51,7 @@ class Parts:
             "model": self.config.model["name"],
             "task": self.config.task,
             "class_names": list(self.info.class_names),
+            "normalize": self.normalize.numbers(),
         }
 
     def source(
@@ -84,7 +89,7 @@ class Parts:
         """The one path from images to classes; see `predict.whole`."""
         return make_predict(
             self.model,
-            normalize=self.config.eval_ops[1],
+            normalize=self.normalize,
             task=self.config.task,
             num_classes=self.info.num_classes,
             batch_size=batch_size or self.config.evaluate.batch_size,
@@ -174,7 +179,7 @@ def make(checked: configs.Config, info: DatasetInfo) -> Parts:
             "background and foreground. Use task='multiclass' or declare 2 classes."
         )
     model = configs.make_model(checked.model, 1 if checked.task == "binary" else K)
-    return Parts(checked, info, model)
+    return Parts(checked, info, model, checked.eval_ops[1])
 
 
 def load(workdir: Path, which: str = "best") -> tuple[Parts, Any, int]:
@@ -198,6 +203,9 @@ def load(workdir: Path, which: str = "best") -> tuple[Parts, Any, int]:
     checked = configs.resolve(record.read_config(workdir))
     parts = make(checked, record.dataset_info(written["dataset"]))
     weights = checkpoint.read_weights(workdir / "checkpoints", which=which)
+    if parts.normalize.from_data:
+        numbers = configs.tuples(weights.meta["normalize"])
+        parts = dataclasses.replace(parts, normalize=Normalize(**numbers))
     mesh = parallel.local_mesh()
     variables = jax.device_put(weights.variables, parallel.replicated(mesh))
     return parts, variables, weights.step

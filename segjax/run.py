@@ -5,6 +5,7 @@ compared with the config, every mask checked; only then is a device touched.
 """
 
 import contextlib
+import dataclasses
 import functools
 import os
 import resource
@@ -20,7 +21,8 @@ from ml_collections import ConfigDict
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
 from segjax.core.state import TrainState
-from segjax.data import check, datasets, pipeline, sampling
+from segjax.data import check, datasets, pipeline, sampling, statistics
+from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.evaluate import files
 from segjax.evaluate.split import Evaluation
@@ -96,6 +98,7 @@ class _Run:
         )
         self.parts = parts.make(checked, self.training.info)
         self.loss = losses.make(self._terms(), checked.task)
+        self.parts = dataclasses.replace(self.parts, normalize=self._normalize())
         self.draw = self._draw()
         self.predict = self.parts.predict(self.loss)
         self.tx, self.schedule = optim.make(
@@ -108,13 +111,12 @@ class _Run:
         guards.refuse_disagreement(self.config, self.training, self.validation)
         mesh = parallel.make_mesh()
         guards.refuse_batch_size(self.config.input.batch_size, mesh.size)
-        host_ops, normalize = self.config.train_ops
-        batches = functools.partial(self._batches, host_ops)
+        batches = functools.partial(self._batches, self.config.train_ops[0])
         step = make_step(
             self.parts.model,
             self.loss,
             self.tx,
-            normalize=normalize,
+            normalize=self.parts.normalize,
             num_classes=self.parts.info.num_classes,
             task=self.config.task,
             seed=self.config.seed,
@@ -180,6 +182,15 @@ class _Run:
             return None
         present = sampling.presence(self.training, self.workdir / "checks")
         return sampling.Draw.of(sampler.weights(present))
+
+    def _normalize(self) -> Normalize:
+        """The config's normalisation, with the training images' numbers if it asks."""
+        if not self.parts.normalize.from_data:
+            return self.parts.normalize
+        found = statistics.measure(
+            self.training, self.workdir / "checks", threads=self.config.input.threads
+        )
+        return Normalize(found.mean, found.std)
 
     def _batches(self, host_ops: tuple, start: int):
         """This process's part of the training batches from step `start` on."""
@@ -290,6 +301,7 @@ class _Run:
                 "start_step": int(state.step),
                 "processes": jax.process_count(),
                 "parameters": init.count_parameters(state.params),
+                "normalize": self.parts.normalize.numbers(),
                 "running_statistics": init.count_parameters(state.batch_stats),
                 **({"init_from": self.ledger.facts()} if self.ledger else {}),
             },

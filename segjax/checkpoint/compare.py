@@ -5,7 +5,7 @@ from typing import Any
 
 from segjax.checkpoint.leaves import Leaf, describe, host_arrays
 
-MUST_AGREE = ("model", "task", "class_names", "class_digest")
+MUST_AGREE = ("model", "task", "class_names", "class_digest", "normalize")
 """Keys of `meta` that a run and the checkpoint that it resumes from have in common."""
 
 SHOWN = 6
@@ -15,7 +15,7 @@ SHOWN = 6
 def meta_problems(
     where: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> list[str]:
-    """How the model, the task or the class list differ; keys of one side are passed."""
+    """How the keys of `MUST_AGREE` differ; those of one side alone are passed."""
     found = []
     for key in MUST_AGREE:
         if key in saved and key in wanted and not _same(saved[key], wanted[key]):

@@ -43,7 +43,8 @@ def answer(
         config.data.frames = frames
     if binary:
         config.data.only = "road"
-    config.input.train_ops = "crop(64, 64) | flip_lr() | normalize()"
+    normalize = config.input.train_ops.rpartition("|")[2].strip()
+    config.input.train_ops = f"crop(64, 64) | flip_lr() | {normalize}"
     config.input.batch_size = 2
     config.input.workers = 0
     config.model.update({"width": 4} if model is None else model)

@@ -5,21 +5,18 @@ night. The result is remembered in a folder under the source's fingerprint.
 """
 
 import concurrent.futures
-import contextlib
 import dataclasses
-import json
 import os
 import pathlib
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Int64
 
-from segjax.core.errors import EnvironmentFault, UserError
+from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, IMAGE, LABEL
-from segjax.data import decode
+from segjax.data import decode, remembered
 from segjax.data.source import PairedFiles, Source, size_mismatch
 
 SHOWN = 20
@@ -101,7 +98,7 @@ def examine(
             return known
     survey = _survey(source, images, threads, progress)
     if path is not None:
-        _save(path, survey)
+        remembered.write(path, dataclasses.asdict(survey))
     return survey
 
 
@@ -182,27 +179,10 @@ def _wholly_wrong(source, pixels) -> list[str]:
 def _load(path: pathlib.Path) -> Survey | None:
     """The remembered survey; None if there is none or the file is damaged."""
     try:
-        fields = json.loads(path.read_text())
+        fields = remembered.read(path) or {}
         fields["sizes"] = tuple(tuple(s) for s in fields["sizes"])
         for key in ("problems", "class_pixels", "class_images"):
             fields[key] = tuple(fields[key])
         return Survey(**fields)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
-
-
-def _save(path: pathlib.Path, survey: Survey) -> None:
-    """Write by renaming, so that a reader never sees half a file."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(handle, "w") as file:
-                json.dump(dataclasses.asdict(survey), file)
-            os.replace(name, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
-    except OSError as error:
-        raise EnvironmentFault(f"{path}: writing failed ({error}).") from error

@@ -22,7 +22,7 @@ class Sometimes(grain.transforms.RandomMap):
         self, example: dict[str, Any], rng: np.random.Generator
     ) -> dict[str, Any]:
         """The changed example; the one that is given stays as it is."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} lacks the method change.")
 
 
 def outside(op: Any, **allowed: tuple[float | int, float | int]) -> list[str]:

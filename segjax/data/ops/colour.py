@@ -1,6 +1,8 @@
 """Ops that change colours: the label and the places of pixels stay.
 
 A clip `(T, H, W, 3)` changes as one picture: all frames alike, about their common mean.
+`brightness`, `contrast`, `saturation` and `hue` do alone what `color_jitter` does in
+their order.
 """
 
 import dataclasses
@@ -10,8 +12,14 @@ import cv2
 import grain
 import numpy as np
 
-from segjax.core.errors import UserError
 from segjax.core.keys import IMAGE
+from segjax.data.ops.photometric import (
+    FixedPhotometric,
+    Photometric,
+    as_one,
+    refuse_outside,
+    table,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +39,9 @@ class ColorJitter(grain.transforms.RandomMap):
     hue: float | int = 0.02
 
     def __post_init__(self):
-        for name in ("brightness", "contrast", "saturation"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name}={getattr(self, name)}: must be in [0, 1].")
-        if not 0 <= self.hue <= 0.5:
-            raise UserError(f"hue={self.hue}: must be in [0, 0.5].")
+        refuse_outside(
+            self, brightness=(0, 1), contrast=(0, 1), saturation=(0, 1), hue=(0, 0.5)
+        )
 
     def random_map(
         self, example: dict[str, Any], rng: np.random.Generator
@@ -50,17 +56,109 @@ class ColorJitter(grain.transforms.RandomMap):
         return {**example, IMAGE: image.reshape(example[IMAGE].shape)}
 
 
-def _toned(image: np.ndarray, brightness: float, contrast: float) -> np.ndarray:
+@dataclasses.dataclass(frozen=True)
+class Brightness(Photometric):
+    """Multiply the image by a factor uniform in `1 +- strength`."""
+
+    strength: float | int = 0.25
+    p: float | int = 1.0
+
+    def __post_init__(self):
+        refuse_outside(self, strength=(0, 1), p=(0, 1))
+
+    def changed(self, frames, rng):
+        factor = 1 + self.strength * rng.uniform(-1, 1)
+        return as_one(frames, lambda image: _toned(image, factor, 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Contrast(Photometric):
+    """Multiply differences from the mean grey by a factor in `1 +- strength`."""
+
+    strength: float | int = 0.25
+    p: float | int = 1.0
+
+    def __post_init__(self):
+        refuse_outside(self, strength=(0, 1), p=(0, 1))
+
+    def changed(self, frames, rng):
+        factor = 1 + self.strength * rng.uniform(-1, 1)
+        return as_one(frames, lambda image: _toned(image, 1, factor))
+
+
+@dataclasses.dataclass(frozen=True)
+class Saturation(Photometric):
+    """Multiply differences from each pixel's grey by a factor in `1 +- strength`."""
+
+    strength: float | int = 0.25
+    p: float | int = 1.0
+
+    def __post_init__(self):
+        refuse_outside(self, strength=(0, 1), p=(0, 1))
+
+    def changed(self, frames, rng):
+        factor = 1 + self.strength * rng.uniform(-1, 1)
+        return as_one(frames, lambda image: _saturated(image, factor))
+
+
+@dataclasses.dataclass(frozen=True)
+class Hue(Photometric):
+    """Turn the hue by a share of the circle uniform in `+- strength`, at most 0.5."""
+
+    strength: float | int = 0.02
+    p: float | int = 1.0
+
+    def __post_init__(self):
+        refuse_outside(self, strength=(0, 0.5), p=(0, 1))
+
+    def changed(self, frames, rng):
+        steps = round(256 * self.strength * rng.uniform(-1, 1))
+        return as_one(frames, lambda image: _turned(image, steps))
+
+
+@dataclasses.dataclass(frozen=True)
+class Grey(FixedPhotometric):
+    """Each pixel's grey in all three channels: `0.299 R + 0.587 G + 0.114 B`."""
+
+    def changed(self, frames):
+        return as_one(frames, _grey)
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomGrey(Photometric):
+    """The same with probability `p`, so that a model does not lean on colour."""
+
+    p: float | int = 0.1
+
+    def changed(self, frames, rng):
+        return as_one(frames, _grey)
+
+
+@dataclasses.dataclass(frozen=True)
+class ChannelShuffle(Photometric):
+    """Put the three channels in a random order, each of the six as likely."""
+
+    p: float | int = 0.5
+
+    def changed(self, frames, rng):
+        return np.ascontiguousarray(frames[..., rng.permutation(3)])
+
+
+def _toned(
+    image: np.ndarray, brightness: float | int, contrast: float | int
+) -> np.ndarray:
     """Both factors in one table of 256 entries, so that rounding happens once."""
     grey = brightness * cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean()
     levels = brightness * np.arange(256)
-    table = np.clip(np.round(grey + contrast * (levels - grey)), 0, 255)
-    return cv2.LUT(image, table.astype(np.uint8))
+    return cv2.LUT(image, table(grey + contrast * (levels - grey)))
 
 
 def _saturated(image: np.ndarray, factor: float) -> np.ndarray:
-    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return cv2.addWeighted(image, factor, grey, 1 - factor, 0)
+    return cv2.addWeighted(image, factor, _grey(image), 1 - factor, 0)
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
 def _turned(image: np.ndarray, steps: int) -> np.ndarray:
