@@ -1,6 +1,6 @@
 """U-Net on the vessels of DRIVE, one fold of five, for two CPU cores.
 
-Source:   DRIVE's 20 training images, 565x584; Ronneberger et al. 2015, arXiv 1505.04597.
+Source:   DRIVE's 20 training images; Ronneberger et al. 2015, arXiv 1505.04597.
 Command:  for k in 0 1 2 3 4: python launch.py --config=configs/drive_unet_cpu.py
           --config.data.root=DIR --config.data.fold=k --workdir=runs/drive_k
 Expected: not measured.
@@ -35,7 +35,7 @@ def get_config(arg: str = "") -> ConfigDict:
         clip_norm=5.0,
     )
     config.train = dict(
-        num_steps=400, log_every=50, eval_every=400, save_every=400, ema_decay=0.99
+        num_steps=240, log_every=50, eval_every=240, save_every=240, ema_decay=0.99
     )
     config.evaluate = dict(batch_size=4)
     return quick.answer(config, arg)

@@ -34,7 +34,7 @@ def get_config(arg: str = "") -> ConfigDict:
         clip_norm=5.0,
     )
     config.train = dict(
-        num_steps=600, log_every=50, eval_every=600, save_every=600, ema_decay=0.99
+        num_steps=400, log_every=50, eval_every=400, save_every=400, ema_decay=0.99
     )
     config.evaluate = dict(batch_size=4)
     return quick.answer(config, arg)

@@ -1,8 +1,8 @@
 """ConvLSTM-U-Net on clips of the drawn street scenes, for two CPU cores.
 
 Source:   Shukla 2023, section 4.2; no data needed.
-Command:  python launch.py --config=configs/streets_convlstm.py; the same without a past:
-          --config.data.frames=1
+Command:  python launch.py --config=configs/streets_convlstm.py
+          --config.data.frames=1 is the same without a past.
 Expected: not measured.
 """
 
@@ -19,7 +19,8 @@ def get_config(arg: str = "") -> ConfigDict:
         name="streets", size=(96, 128), num_train=256, num_val=64, frames=3
     )
     config.input = dict(
-        train_ops="crop(96, 128) | flip_lr() | color_jitter(0.2, 0.2, 0.2) | normalize()",
+        train_ops="crop(96, 128) | flip_lr() | color_jitter(0.2, 0.2, 0.2) "
+        "| normalize()",
         eval_ops="normalize()",
         batch_size=4,
         workers=0,
@@ -39,7 +40,7 @@ def get_config(arg: str = "") -> ConfigDict:
         clip_norm=5.0,
     )
     config.train = dict(
-        num_steps=400, log_every=50, eval_every=400, save_every=400, ema_decay=0.99
+        num_steps=300, log_every=50, eval_every=300, save_every=300, ema_decay=0.99
     )
     config.evaluate = dict(batch_size=4)
     return quick.answer(config, arg)
