@@ -8,7 +8,7 @@ import dataclasses
 import functools
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Integer, UInt8
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
@@ -45,9 +45,15 @@ def read(path: str, rule: LabelMap, where: str = "") -> UInt8[np.ndarray, "H W"]
     """
     where = where or path
     if rule.colours:
-        return _from_colours(decode.read_colour_label(path, where), rule, where)
+        return from_colours(decode.read_colour_label(path, where), rule, where)
     lossy = rule.threshold is not None
-    raw = decode.read_label(path, where, lossy=lossy)
+    return from_numbers(decode.read_label(path, where, lossy=lossy), rule, where)
+
+
+def from_numbers(
+    raw: Integer[np.ndarray, "H W"], rule: LabelMap, where: str
+) -> UInt8[np.ndarray, "H W"]:
+    """The numbers of a mask as class ids or `IGNORE`; raises as `read`."""
     if rule.threshold is not None:
         return (raw >= rule.threshold).astype(np.uint8)
     table = _table(rule.values)
@@ -125,9 +131,10 @@ def _undeclared(raw: np.ndarray, bad: np.ndarray, rule: LabelMap, where: str) ->
     )
 
 
-def _from_colours(
+def from_colours(
     picture: UInt8[np.ndarray, "H W 3"], rule: LabelMap, where: str
 ) -> UInt8[np.ndarray, "H W"]:
+    """The colours of a mask as class ids or `IGNORE`; raises as `read`."""
     codes = picture.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
     known = sorted(((r << 16) | (g << 8) | b, k) for (r, g, b), k in rule.colours)
     keys = np.array([code for code, _ in known], np.int32)

@@ -23,11 +23,13 @@ def held_out(
     groups: dict[str, list[str]] = {}
     by_size: dict[int, list[str]] = {}
     for name in sorted(files):
-        by_size.setdefault(os.stat(files[name][0]).st_size, []).append(name)
-    for names in by_size.values():
+        path = files[name][0]
+        size = os.path.getsize(path) if os.path.isfile(path) else -1
+        by_size.setdefault(size, []).append(name)
+    for size, names in by_size.items():
         for name in names:  # equal content has equal size, so few files are read
             path = str(files[name][0])
-            key = content_hash(path) if len(names) > 1 else name
+            key = content_hash(path) if len(names) > 1 and size >= 0 else name
             groups.setdefault(key, []).append(name)
     ranked = sorted(
         groups.values(),

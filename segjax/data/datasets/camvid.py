@@ -6,7 +6,7 @@ from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE
 from segjax.data.labels import LabelMap
-from segjax.data.source import PairedFiles, bad_split, find_root, missing_files
+from segjax.data.source import Found, PairedFiles, bad_split, find_root, missing_files
 
 CLASSES = (  # id in the masks, name, colour
     (0, "sky", (128, 128, 128)),
@@ -77,14 +77,20 @@ def make(split: str, root: str) -> PairedFiles:
         for folder, what in ((images, "image"), (masks, "mask"))
         if not (folder / name).is_file()
     ]
-    missing_files(INFO, split, problems)
+    values = (*((k, k) for k, _, _ in CLASSES), (VOID, IGNORE))
+    rule = LabelMap(values, layout="camvid")
+    there = [
+        {os.path.splitext(n)[0]: [f / n] for n in names if (f / n).is_file()}
+        for f in (images, masks)
+    ]
+    listed = {os.path.splitext(n)[0] for n in names}
+    missing_files(INFO, split, problems, Found(INFO, str(base), *there, rule, listed))
     if not names:
         raise UserError(f"config.data.root={root!r}: {split}/ holds no .png images.")
     pairs = tuple(
         (os.path.splitext(n)[0], str(images / n), str(masks / n)) for n in names
     )
-    values = (*((k, k) for k, _, _ in CLASSES), (VOID, IGNORE))
-    return PairedFiles(INFO, split, str(base), pairs, LabelMap(values, layout="camvid"))
+    return PairedFiles(INFO, split, str(base), pairs, rule)
 
 
 def _is_picture(name: str) -> bool:
