@@ -60,6 +60,7 @@ def look(candidate: Candidate, candidates: Candidates) -> PairLook:
         findings.append(_sizes(image_at, mask_at, image, mask, size))
     label = decode.turn_upright(mask.grid, orientation) if stored else mask.grid
     if orientation != 1 and size == image.size:
+        findings = [f for f in findings if f.kind != "orientation"]
         findings += _turned(image_at, mask_at, image, mask, stored)
     if mask.counts is not None:
         findings += _contents(mask_at, mask.counts)
@@ -97,12 +98,18 @@ def _turned(image_at, mask_at, image: ImageLook, mask: MaskLook, stored: bool):
     """Whether the mask of a photograph that EXIF turns lies as it is declared."""
     shown = agreement(image.edges, mask.grid)
     turned = agreement(image.edges, decode.turn_upright(mask.grid, image.orientation))
+    text = f"{image_at}: has EXIF orientation {image.orientation} and is turned "
+    text += f"upright; edges of its mask agree {shown:.2f} as displayed and "
+    text += f"{turned:.2f} as stored."
+    out = [Finding("orientation", (image_at, mask_at), text)]
     own, other = (turned, shown) if stored else (shown, turned)
-    if not other > own + BETTER:
-        return []
-    text = f"{mask_at}: its edges lie on those of {image_at} better as the photograph "
-    text += f"is {'displayed' if stored else 'stored'} ({other:.2f} against {own:.2f})."
-    return [Finding("turned_mask", (image_at, mask_at), text, score=other - own)]
+    if other > own + BETTER:
+        text = f"{mask_at}: fits {image_at} better as the photograph is "
+        text += (
+            f"{'displayed' if stored else 'stored'} ({other:.2f} against {own:.2f})."
+        )
+        out.append(Finding("turned_mask", (image_at, mask_at), text, "", other - own))
+    return out
 
 
 def _contents(mask_at: str, counts: np.ndarray) -> list[Finding]:
