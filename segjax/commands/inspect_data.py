@@ -58,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         re.compile(args.group)
     except re.error as error:
-        raise UserError(f"--group={args.group!r}: is no regular expression ({error}).")
-    checked, options = look.chosen(args)
+        text = f"--group={args.group!r}: is no regular expression ({error})."
+        raise UserError(text) from None
+    _, options = look.chosen(args)
     name = options.pop("name")
     out = args.out or Path(f"audit_{name}")
     answer.raise_unless_folder("--out", out)

@@ -151,6 +151,10 @@ def _classes(raw: np.ndarray, rule: LabelMap, where: str, stored: str):
         label = labels.from_numbers(raw, rule, where)
     except UserError as error:
         return None, [_diagnosis(raw, rule, where, error.problems[0])]
+    if (255, IGNORE) in rule.values and set(np.unique(raw).tolist()) == {0, 255}:
+        text = f"{where}: holds 0 and 255 alone, and 255 is declared as ignored. If it "
+        text += "is the foreground, declare it as a class."
+        return label, [Finding("binary_mask", (where,), text, "warn")]
     return label, []
 
 
@@ -170,10 +174,10 @@ def _diagnosis(raw, rule: LabelMap, where: str, text: str) -> Finding:
         text += f"of their neighbours, as soft edges do ({len(present)} values)."
     elif max(present) > 255:
         kind = "instance_ids"
-    elif _from_cityscapes(rule, present, off):
-        kind = "cityscapes_ids"
     elif off == {max(classes) + 1} and 0 not in present and min(classes) == 0:
         kind = "shifted_mask"
+    elif _from_cityscapes(rule, present, off):
+        kind = "cityscapes_ids"
     return Finding(kind, (where,), text, "refuse", share)
 
 
