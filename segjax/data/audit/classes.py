@@ -78,7 +78,7 @@ def _palettes(looks: Sequence[PairLook]) -> list[Finding]:
     usual = {index: counter.most_common(1)[0][0] for index, counter in votes.items()}
     out = []
     for p, palette in with_palette:
-        off = [i for i, colour in palette.items() if colour != usual[i]]
+        off = [i for i, c in palette.items() if votes[i][c] < votes[i][usual[i]]]
         if off:
             text = f"{p.at[1]}: index {off[0]} has the colour {palette[off[0]]}, in "
             text += f"most masks {usual[off[0]]}."

@@ -1,6 +1,6 @@
 """One image file: what its content is, and small copies to compare it by.
 
-A file is read and decoded once; what stays is under 20 kB.
+A file is read and decoded once; what stays is under 80 kB.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from segjax.data.audit.findings import Finding
 SMALL = 64
 """Side of the grey copy that near-duplicates are compared by."""
 
-GRID = 96
+GRID = 160
 """Side of the grid on which the edges of images and masks are compared."""
 
 _SAME = {"JPEG": "MPO", "PNG": "APNG"}

@@ -138,8 +138,7 @@ def _classes(raw: np.ndarray, rule: LabelMap, where: str, stored: str):
     if stored == "colours":
         return None, []
     if rule.threshold is not None:
-        eight = raw.dtype == np.uint8  # sorting all pixels would take longer
-        ids = np.flatnonzero(np.bincount(raw.ravel())) if eight else np.unique(raw)
+        ids = _values(raw)
         label, inner = labels.from_numbers(raw, rule, where), ids[1:-1]
         if not len(inner):
             return label, []
@@ -151,11 +150,18 @@ def _classes(raw: np.ndarray, rule: LabelMap, where: str, stored: str):
         label = labels.from_numbers(raw, rule, where)
     except UserError as error:
         return None, [_diagnosis(raw, rule, where, error.problems[0])]
-    if (255, IGNORE) in rule.values and set(np.unique(raw).tolist()) == {0, 255}:
+    if (255, IGNORE) in rule.values and _values(raw).tolist() == [0, 255]:
         text = f"{where}: holds 0 and 255 alone, and 255 is declared as ignored. If it "
         text += "is the foreground, declare it as a class."
         return label, [Finding("binary_mask", (where,), text, "warn")]
     return label, []
+
+
+def _values(raw: Integer[np.ndarray, "H W"]) -> np.ndarray:
+    """The numbers that occur, in order."""
+    if raw.dtype != np.uint8:
+        return np.unique(raw)
+    return np.flatnonzero(np.bincount(raw.ravel()))  # sorting would take longer
 
 
 def _diagnosis(raw, rule: LabelMap, where: str, text: str) -> Finding:

@@ -4,7 +4,7 @@ Where two pairs differ in size and exchanging their masks cures both, that is st
 evidence. Otherwise the edges must say so: for each image the agreement (`pairs`) with
 its own mask is compared with that of every other mask, and two pairs are suspects if
 exchanging their masks raises the agreement of both by `GAIN` of what an own mask
-usually has over others', and by `LEAST` at least.
+usually has over others', and by `SPREADS` times the spread among others.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from segjax.data.audit.findings import Finding
 from segjax.data.audit.pairs import PairLook, boundary
 
 GAIN = 0.35
-LEAST = 0.03
+SPREADS = 2.0
 
 SAMPLE = 64
 """Pairs that tell what is usual."""
 
-LARGEST = 2000
+LARGEST = 1000
 """Doubtful pairs that are compared with each other; the most doubtful first."""
 
 
@@ -35,7 +35,7 @@ def suspects(looks: Sequence[PairLook]) -> list[Finding]:
     edges = np.stack([p.image.edges.ravel() for p in looks])
     lines = np.stack([boundary(p.label).ravel() for p in looks])
     own = np.array([_mean(e, b) for e, b in zip(edges, lines, strict=True)])
-    usual, chance = _usual(edges, lines, own)
+    usual, spread, chance = _usual(edges, lines, own)
     fits = np.array([_fits(p) for p in looks])
     doubtful = np.flatnonzero(~fits | (own < chance + usual / 2))
     doubtful = doubtful[np.argsort(own[doubtful] - chance[doubtful])][:LARGEST]
@@ -46,13 +46,13 @@ def suspects(looks: Sequence[PairLook]) -> list[Finding]:
     own = np.diag(table)
     gain = np.minimum(table - own[:, None], (table - own[:, None]).T)
     cured = _cured([looks[i] for i in doubtful])
-    least = np.where(cured, 0.0, max(GAIN * usual, LEAST))
+    least = np.where(cured, 0.0, max(GAIN * usual, SPREADS * spread))
     mixed = ~fits[doubtful][:, None] | ~fits[doubtful][None]
     gain[(gain <= least) | (mixed & ~cured)] = -1
     np.fill_diagonal(gain, -1)
     out = []
     while gain.size and gain.max() > 0:
-        i, j = sorted(np.unravel_index(gain.argmax(), gain.shape))
+        i, j = sorted(map(int, np.unravel_index(gain.argmax(), gain.shape)))
         out.append(_finding(looks[doubtful[i]], looks[doubtful[j]], table, i, j))
         gain[[i, j]] = gain[:, [i, j]] = -1
     return out
@@ -80,18 +80,20 @@ def _agreements(
     return sums / (255 * count) - 0.5
 
 
-def _usual(edges, lines, own):
-    """`(what own masks have over others', each image's agreement with others')`."""
-    rng = np.random.default_rng(0)
-    some = rng.permutation(len(lines))[:SAMPLE]
-    chance = np.empty(len(edges))
+def _usual(edges, lines, own) -> tuple[float, float, np.ndarray]:
+    """What own masks have over others', the spread of others', and their middle.
+
+    The middle is that of each image, the other two are over all.
+    """
+    some = np.random.default_rng(0).permutation(len(lines))[:SAMPLE]
+    chance, spread = np.empty(len(edges)), np.empty(len(edges))
     for start in range(0, len(edges), 512):
         block = slice(start, start + 512)
         table = _agreements(edges[block], lines[some])
-        rows = np.arange(len(edges))[block]
-        table[rows[:, None] == some[None]] = np.nan
+        table[np.arange(len(edges))[block, None] == some[None]] = np.nan
         chance[block] = np.nanmedian(table, axis=1)
-    return float(np.median(own - chance)), chance
+        spread[block] = np.nanstd(table, axis=1)
+    return float(np.median(own - chance)), float(np.median(spread)), chance
 
 
 def _cured(looks: Sequence[PairLook]) -> np.ndarray:
