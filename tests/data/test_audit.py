@@ -186,6 +186,24 @@ def test_unlike_pictures_with_numbers_are_no_clip(tmp_path):
     assert "group_across" not in kinds(found)
 
 
+def test_a_frame_after_another_in_one_split_is_no_duplicate(tmp_path):
+    options = flat(tmp_path, 3)
+    image, mask = planted.scene(7, (96, 129))
+    for k in (0, 1):
+        write(tmp_path / f"images/f{k}.png", image[:, k : k + 128])
+        write(tmp_path / f"masks/f{k}.png", mask[:, k : k + 128])
+    alike = across.correlation(*(small(image[:, k : k + 128]) for k in (0, 1)))
+    assert 0.96 < alike < across.SAME
+    assert kinds(audit.run("folder", options, "all")) == {"unused_class"}
+
+
+def test_masks_that_never_fit_tell_of_no_exchange(tmp_path):
+    options = flat(tmp_path, 12)
+    for i in range(12):
+        write(tmp_path / f"masks/n{i}.png", planted.scene(100 + i)[1])
+    assert "swapped" not in kinds(audit.run("folder", options, "all"))
+
+
 def test_a_threshold_makes_soft_and_jpeg_masks_a_declared_rule(tmp_path):
     rule = {"classes": ("a", "b"), "ignore": (), "threshold": 128}
     options = flat(tmp_path, 2, **rule)
@@ -308,6 +326,13 @@ def test_ranks_of_edges():
     assert (np.delete(ranks, [47, 48], 1) == 125).all()  # 255 * 47 / 96
 
 
+def specks(mask):
+    """The mask with nine small squares of nine values."""
+    for k in range(1, 10):
+        mask[5:15, 20 * k : 20 * k + 10] = 20 * k
+    return mask
+
+
 @pytest.mark.parametrize(
     ("change", "soft"),
     [
@@ -315,6 +340,7 @@ def test_ranks_of_edges():
         (lambda m: cv2.GaussianBlur(m, (3, 3), 0), True),
         (lambda m: cv2.resize(m, None, fx=0.7, fy=0.7), True),
         (lambda m: np.where(np.indices(m.shape).sum(0) % 97 == 0, 77, m), False),
+        (lambda m: specks(m), False),
     ],
 )
 def test_soft_edges(change, soft):

@@ -4,7 +4,8 @@ Where two pairs differ in size and exchanging their masks cures both, that is st
 evidence. Otherwise the edges must say so: for each image the agreement (`pairs`) with
 its own mask is compared with that of every other mask, and two pairs are suspects if
 exchanging their masks raises the agreement of both by `GAIN` of what an own mask
-usually has over others', and by `SPREADS` times the spread among others.
+usually has over others', and by `SPREADS` times the spread among others. Where an own
+mask usually has less than that over others', the edges tell nothing and are not asked.
 """
 
 from collections.abc import Sequence
@@ -45,10 +46,12 @@ def suspects(looks: Sequence[PairLook]) -> list[Finding]:
     table = _agreements(edges[doubtful], lines[doubtful])
     own = np.diag(table)
     gain = np.minimum(table - own[:, None], (table - own[:, None]).T)
-    cured = _cured([looks[i] for i in doubtful])
-    least = np.where(cured, 0.0, max(GAIN * usual, SPREADS * spread))
-    mixed = ~fits[doubtful][:, None] | ~fits[doubtful][None]
-    gain[(gain <= least) | (mixed & ~cured)] = -1
+    crossed, cured = _crossed([looks[i] for i in doubtful])
+    tells = usual > SPREADS * spread  # else own masks fit hardly better than others'
+    least = max(GAIN * usual, SPREADS * spread) if tells else np.inf
+    least = np.where(cured, 0.0, least)
+    mixed = fits[doubtful][:, None] != fits[doubtful][None]
+    gain[(gain <= least) | ~crossed | mixed] = -1
     np.fill_diagonal(gain, -1)
     out = []
     while gain.size and gain.max() > 0:
@@ -96,13 +99,13 @@ def _usual(edges, lines, own) -> tuple[float, float, np.ndarray]:
     return float(np.median(own - chance)), float(np.median(spread)), chance
 
 
-def _cured(looks: Sequence[PairLook]) -> np.ndarray:
-    """Pairs of pairs that differ in size and would not, if exchanged."""
+def _crossed(looks: Sequence[PairLook]) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of pairs that fit if exchanged, and those of them that fit only so."""
     image = np.array([p.image.size for p in looks])
     mask = np.array([p.mask.size for p in looks])
     crossed = (image[:, None] == mask[None]).all(-1)
     wrong = ~np.array([_fits(p) for p in looks])
-    return crossed & crossed.T & wrong[:, None] & wrong[None]
+    return crossed & crossed.T, crossed & crossed.T & wrong[:, None] & wrong[None]
 
 
 def _finding(a: PairLook, b: PairLook, table, i: int, j: int) -> Finding:
