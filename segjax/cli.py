@@ -1,4 +1,4 @@
-"""The command `segjax`: evaluate, predict, inspect, models, doctor.
+"""The command `segjax`: evaluate, predict, inspect, inspect data, models, doctor.
 
 Exit codes: 0 done; 2 a mistake in the command line or the data; 75 trouble of the
 machine, try again; 130 and 143 stopped by SIGINT or SIGTERM; 141 the reader of the
@@ -23,10 +23,11 @@ COMMANDS = {
     "doctor": "check this machine: packages, devices, memory, disk, cluster",
     "evaluate": "score a trained run on a split: per-class table, files, pictures",
     "inspect": "look at a data set before training: counts, problems, samples",
+    "inspect data": "audit a data set's files, pairs and splits; a page of the worst",
     "models": "list the models: parameters, operations, memory, source",
     "predict": "segment pictures with a trained run",
 }
-"""Name -> what it does; the code is `segjax.commands.NAME`."""
+"""Name -> what it does; the code is `segjax.commands.NAME`, its blanks as `_`."""
 
 EPILOG = """\
 Training is `python launch.py --config=configs/streets_unet.py`.
@@ -82,6 +83,9 @@ def _run(words: list[str]) -> int:
 class _Parser(argparse.ArgumentParser):
     """Its complaints are `UserError`s, so that there is one way to end."""
 
+    def parse_known_args(self, args=None, namespace=None):
+        return super().parse_known_args(_joined(args or ()), namespace)
+
     def error(self, message: str):
         name = self.prog
         raise UserError(f"{name}: {message.rstrip('.')}. See `{name} --help`.")
@@ -89,7 +93,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser(words: list[str]) -> tuple[_Parser, ModuleType | None]:
     """The parser, and the module of the command that `words` name, if they do."""
-    chosen = next((w for w in words if not w.startswith("-")), None)
+    chosen = next((w for w in _joined(words) if not w.startswith("-")), None)
     if chosen is not None and chosen not in COMMANDS:
         at = f"segjax {chosen}"
         raise UserError(unknown("command", chosen, COMMANDS, at))
@@ -107,7 +111,8 @@ def _parser(words: list[str]) -> tuple[_Parser, ModuleType | None]:
         if name != chosen:
             group.add_parser(name, help=words_about)
             continue
-        module = importlib.import_module(f"segjax.commands.{name}")
+        file = name.replace(" ", "_")
+        module = importlib.import_module(f"segjax.commands.{file}")
         sub = group.add_parser(
             name,
             help=words_about,
@@ -125,6 +130,12 @@ def _parser(words: list[str]) -> tuple[_Parser, ModuleType | None]:
             "--debug", action="store_true", help="show the traceback of an error"
         )
     return parser, module
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """The same with a command of two words, such as `inspect data`, as one."""
+    command = " ".join(words[:2])
+    return [command, *words[2:]] if command in COMMANDS else list(words)
 
 
 def _overrides(rest: list[str]) -> bool:

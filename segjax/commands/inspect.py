@@ -25,23 +25,7 @@ OVERRIDES = True  # takes --config.a.b=v
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `segjax inspect`."""
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--config",
-        metavar="FILE[:ARG]",
-        help="the data of this config; fields are changed by --config.a.b=v behind it",
-    )
-    what.add_argument("--dataset", metavar="NAME", help="a data set without a config")
-    parser.add_argument(
-        "--root", metavar="DIR", help="folder of the data, with --dataset"
-    )
-    parser.add_argument(
-        "--option",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="an option of the data set, a Python literal, with --dataset; may repeat",
-    )
+    add_source(parser)
     parser.add_argument("--split", help="default: train, or the config's train split")
     parser.add_argument(
         "--images",
@@ -68,20 +52,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name a data set."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--config",
+        metavar="FILE[:ARG]",
+        help="the data of this config; fields are changed by --config.a.b=v behind it",
+    )
+    what.add_argument("--dataset", metavar="NAME", help="a data set without a config")
+    parser.add_argument(
+        "--root", metavar="DIR", help="folder of the data, with --dataset"
+    )
+    parser.add_argument(
+        "--option",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="an option of the data set, a Python literal, with --dataset; may repeat",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Survey, print, draw; returns the exit code."""
-    from segjax import config as configs
     from segjax.data import check, datasets
     from segjax.report import count, effects, survey
     from segjax.report.files import write_json
 
-    if args.config:
-        _refuse_with_config(args)
-        checked = configs.resolve(load_config(args.config, args.overrides))
-        options = {"split": args.split or checked.train_split, **checked.data}
-    else:
-        checked, options = None, _options(args)
-        options = {"split": args.split or "train", **options}
+    checked, options = chosen(args)
+    split = checked.train_split if checked else "train"
+    options = {"split": args.split or split, **options}
     source = datasets.make(**options)
     out = args.out or Path(f"inspect_{source.info.name}")
     answer.raise_unless_folder("--out", out)
@@ -103,6 +103,21 @@ def run(args: argparse.Namespace) -> int:
         words.append("No samples are drawn while there are problems.")
     answer.give(args, "\n".join(words), entry)
     return UserError.exit_code if found.problems else 0
+
+
+def chosen(args: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    """`(checked config or None, name and options of the data set)`.
+
+    Raises:
+      UserError: there is no such config or data set, or an option does not fit.
+    """
+    from segjax import config as configs
+
+    if not args.config:
+        return None, _options(args)
+    _refuse_with_config(args)
+    checked = configs.resolve(load_config(args.config, args.overrides))
+    return checked, dict(checked.data)
 
 
 def load_config(file: str, overrides: Sequence[str]) -> dict[str, Any]:

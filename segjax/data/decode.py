@@ -129,8 +129,12 @@ def read_colour_label(
     path: str | os.PathLike[str], where: str = ""
 ) -> UInt8[np.ndarray, "H W 3"]:
     """A mask that codes classes as colours, as stored: no turning, no loss allowed."""
-    where = where or str(path)
-    image = _open(io.BytesIO(read_bytes(path, where)), where)
+    return decode_colour_label(read_bytes(path, where), where or str(path))
+
+
+def decode_colour_label(content: bytes, where: str) -> UInt8[np.ndarray, "H W 3"]:
+    """The same for the bytes of a mask file."""
+    image = _open(io.BytesIO(content), where)
     if image.format in _LOSSY:
         raise UserError(
             f"{where}: mask is a JPEG, whose compression changes colours; save it "

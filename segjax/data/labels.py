@@ -45,7 +45,7 @@ def read(path: str, rule: LabelMap, where: str = "") -> UInt8[np.ndarray, "H W"]
     """
     where = where or path
     if rule.colours:
-        return _from_colours(decode.read_colour_label(path, where), rule, where)
+        return from_colours(decode.read_colour_label(path, where), rule, where)
     lossy = rule.threshold is not None
     return from_numbers(decode.read_label(path, where, lossy=lossy), rule, where)
 
@@ -139,9 +139,10 @@ def _undeclared(raw: np.ndarray, bad: np.ndarray, rule: LabelMap, where: str) ->
     )
 
 
-def _from_colours(
+def from_colours(
     picture: UInt8[np.ndarray, "H W 3"], rule: LabelMap, where: str
 ) -> UInt8[np.ndarray, "H W"]:
+    """The colours of a mask as class ids or `IGNORE`; raises as `read`."""
     codes = picture.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
     known = sorted(((r << 16) | (g << 8) | b, k) for (r, g, b), k in rule.colours)
     keys = np.array([code for code, _ in known], np.int32)

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -270,13 +270,53 @@ def labels_not_public(info: DatasetInfo) -> UserError:
     )
 
 
-def missing_files(info: DatasetInfo, split: str, problems: list[str]) -> None:
-    """Raise one `UserError` over the files of a split that have no partner, if any."""
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The files of a split before they are paired, for an audit of what does not pair.
+
+    Attributes:
+      info: class table and provenance.
+      root: folder that paths in messages are relative to.
+      images: name -> its image files; more than one is ambiguous.
+      masks: name -> its mask files.
+      rule: what the numbers in the masks mean.
+      listed: names that a list says belong to the split; empty where there is no list.
+      mask_orientation: as of `PairedFiles`.
+    """
+
+    info: DatasetInfo
+    root: str
+    images: Mapping[str, Sequence[str | os.PathLike[str]]]
+    masks: Mapping[str, Sequence[str | os.PathLike[str]]]
+    rule: labels.LabelMap
+    listed: Collection[str] = ()
+    mask_orientation: str = "displayed"
+
+
+class Unpaired(UserError):
+    """Files of a split have no partner.
+
+    Attributes:
+      unpaired: every problem, also those that the message only counts.
+      found: the files, where the data set tells them.
+    """
+
+    def __init__(
+        self, problems: list[str], unpaired: list[str], found: Found | None = None
+    ):
+        super().__init__(problems)
+        self.unpaired = unpaired
+        self.found = found
+
+
+def missing_files(
+    info: DatasetInfo, split: str, problems: list[str], found: Found | None = None
+) -> None:
+    """Raise one `Unpaired` over the files of a split that have no partner, if any."""
     if not problems:
         return
     shown = problems[:20]
     if len(problems) > len(shown):
         shown = [*shown, f"... and {len(problems) - len(shown)} more files."]
-    raise UserError(
-        [f"{info.name} {split}: {len(problems)} files do not pair:", *shown]
-    )
+    header = f"{info.name} {split}: {len(problems)} files do not pair:"
+    raise Unpaired([header, *shown], problems, found)

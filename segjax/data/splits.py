@@ -313,7 +313,9 @@ def _contents(files: Files) -> list[tuple[str, str, str]]:
     """`("content", hash, name)` of the images whose size another image has too."""
     by_size: dict[int, list[str]] = {}
     for name in sorted(files):
-        by_size.setdefault(os.stat(files[name][0]).st_size, []).append(name)
+        path = files[name][0]
+        if os.path.isfile(path):  # what is missing is told by who pairs the files
+            by_size.setdefault(os.path.getsize(path), []).append(name)
     return [
         ("content", content_hash(str(files[name][0])), name)
         for names in by_size.values()

@@ -15,6 +15,7 @@ from segjax.core.keys import IGNORE
 from segjax.data.labels import LabelMap
 from segjax.data.source import (
     ClippedFiles,
+    Found,
     PairedFiles,
     bad_split,
     find_root,
@@ -114,7 +115,12 @@ def make(
         for folder, what in ((images, "image"), (masks, "mask"))
         if not (folder / name).is_file()
     ]
-    missing_files(INFO, split, problems)
+    there = [
+        {os.path.splitext(n)[0]: [f / n] for n in names if (f / n).is_file()}
+        for f in (images, masks)
+    ]
+    listed = {os.path.splitext(n)[0] for n in names}
+    missing_files(INFO, split, problems, Found(INFO, str(base), *there, RULE, listed))
     if not names:
         raise UserError(f"config.data.root={root!r}: {split}/ holds no .png images.")
     pairs = tuple(

@@ -15,6 +15,7 @@ from segjax.core.keys import IGNORE
 from segjax.data.labels import LabelMap
 from segjax.data.source import (
     ClippedFiles,
+    Found,
     PairedFiles,
     bad_split,
     find_root,
@@ -168,7 +169,11 @@ def make(
         for frame in (*before, images[name])
         if not frame.is_file()
     ]
-    missing_files(INFO, split, problems)
+    there = {n: [f] for n, f in images.items() if f.is_file()}
+    kept = {n: [f] for n, f in masks.items()}
+    missing_files(
+        INFO, split, problems, Found(INFO, str(base), there, kept, RULES[labels])
+    )
     if not images:
         raise UserError(
             f"config.data.root={root!r}: has no {split} images; the files must lie "

@@ -25,6 +25,7 @@ Classes are given in the config, or in `ROOT/classes.txt`, a line each::
 """
 
 import colorsys
+import dataclasses
 import os
 import pathlib
 import re
@@ -126,10 +127,12 @@ def make(
             image_files = {n: f for n, f in image_files.items() if n in chosen}
             mask_files = {n: f for n, f in mask_files.items() if n in chosen}
     problems = _pairing_problems(base, chosen, image_files, mask_files)
-    source_lib.missing_files(info, split, problems)
     if by_seed:
         val = splits.held_out(image_files, val_share, split_seed)
         chosen = val if split == "val" else chosen - val
+    found = _found(base, info, rule, split, chosen, image_files, mask_files)
+    found = dataclasses.replace(found, mask_orientation=mask_orientation)
+    source_lib.missing_files(info, split, problems, found)
     if not chosen:
         raise UserError(
             f"config.data.root={root!r}: split {split!r} has no images that match "
@@ -334,6 +337,19 @@ def _pairing_problems(base, chosen, image_files, mask_files):
             f"{name}: is in the list of the split, but there is no such file."
         )
     return problems
+
+
+def _found(base, info, rule, split, chosen, image_files, mask_files):
+    """The split's files; a mask without an image is told with those of `"train"`."""
+    alone = set() if split == "val" else mask_files.keys() - image_files.keys()
+    return source_lib.Found(
+        info,
+        str(base),
+        {n: f for n, f in image_files.items() if n in chosen},
+        {n: f for n, f in mask_files.items() if n in chosen | alone},
+        rule,
+        chosen,
+    )
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

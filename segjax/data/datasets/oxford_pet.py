@@ -19,7 +19,7 @@ from segjax.core.keys import IGNORE
 from segjax.data import splits
 from segjax.data.datasets.folder import generated_colours
 from segjax.data.labels import LabelMap
-from segjax.data.source import PairedFiles, bad_split, find_root, missing_files
+from segjax.data.source import Found, PairedFiles, bad_split, find_root, missing_files
 
 BREEDS = (  # breed k + 1 of annotations/list.txt; cats have a capital
     "Abyssinian",
@@ -119,16 +119,18 @@ def make(
     rows = _listed(base, "test" if split == "test" else "trainval")
     images = {name: base / "images" / f"{name}.jpg" for name in rows}
     masks = {name: base / "annotations/trimaps" / f"{name}.png" for name in rows}
-    missing_files(
-        info,
-        split,
-        [
-            f"{path.relative_to(base)}: is listed and missing"
-            for name in rows
-            for path in (images[name], masks[name])
-            if not path.is_file()
-        ],
-    )
+    band = {"ignore": IGNORE, "pet": 1, "background": 0}[border]
+    rule = LabelMap(((1, 1), (2, 0), (3, 2 if classes == "trimap" else band)))
+    problems = [
+        f"{path.relative_to(base)}: is listed and missing"
+        for name in rows
+        for path in (images[name], masks[name])
+        if not path.is_file()
+    ]
+    there = [
+        {n: [f] for n, f in files.items() if f.is_file()} for files in (images, masks)
+    ]
+    missing_files(info, split, problems, Found(info, str(base), *there, rule, rows))
     if split != "test":
         chosen = splits.part(
             info,
@@ -140,8 +142,6 @@ def make(
         )
         rows = {n: k for n, k in rows.items() if n in chosen}
     pairs = tuple((n, str(images[n]), str(masks[n])) for n in sorted(rows))
-    band = {"ignore": IGNORE, "pet": 1, "background": 0}[border]
-    rule = LabelMap(((1, 1), (2, 0), (3, 2 if classes == "trimap" else band)))
     if classes == "breed":
         breeds = tuple(rows[name] for name, _, _ in pairs)
         return _Breeds(info, split, str(base), pairs, rule, breeds=breeds)
