@@ -1,4 +1,4 @@
-"""The command `segjax`: evaluate, predict, inspect, inspect data, models, doctor.
+"""The command `segjax`: `COMMANDS` says what it does.
 
 Exit codes: 0 done; 2 a mistake in the command line or the data; 75 trouble of the
 machine, try again; 130 and 143 stopped by SIGINT or SIGTERM; 141 the reader of the
@@ -26,6 +26,7 @@ COMMANDS = {
     "inspect data": "audit a data set's files, pairs and splits; a page of the worst",
     "models": "list the models: parameters, operations, memory, source",
     "predict": "segment pictures with a trained run",
+    "prepare": "store a data set as shards: decoded once, resized once",
 }
 """Name -> what it does; the code is `segjax.commands.NAME`, its blanks as `_`."""
 
