@@ -27,7 +27,7 @@ INFO = DatasetInfo(
     licence="none stated",
 )
 
-SPLITS = ("train", "val")
+SPLITS = ("train", "val", "all")
 RULE = LabelMap(threshold=1)
 TREE = """\
   ROOT/PNGImages/FudanPed00001.png
@@ -36,23 +36,31 @@ TREE = """\
 
 
 def make(
-    split: str, root: str, val_share: float | int = 0.1, split_seed: int = 0
+    split: str,
+    root: str,
+    val_share: float | int = 0.1,
+    split_seed: int = 0,
+    folds: int = 0,
+    fold: int = 0,
+    split_file: str = "",
 ) -> PairedFiles:
-    """One split of the pedestrians.
+    """One split of the pedestrians. None is published.
 
     Args:
-      split: `"train"` or `"val"`.
+      split: `"train"`, `"val"` or `"all"`, or one of `split_file`.
       root: the folder `PennFudanPed`, or the one that holds it.
       val_share: share of the images in `"val"`; equal images stay together.
       split_seed: another seed is another choice.
+      folds: from 2 up, for cross-validation.
+      fold: the fold that is `"val"`, from 0.
+      split_file: a file of `segjax.data.splits` that says who is in which split.
 
     Raises:
-      UserError: the folder is missing, or images or masks have no partner; names them.
+      UserError: the folder is missing, or images or masks have no partner; names them;
+        or there is no such split.
     """
-    if split not in SPLITS:
+    if not split_file and split not in SPLITS:
         raise bad_split(INFO, split, SPLITS)
-    if not 0 < val_share < 1:
-        raise UserError(f"config.data.val_share={val_share}: must be in (0, 1).")
     base = find_root(root, INFO, TREE, ("PennFudanPed",), "PedMasks")
     images = pairing.in_folder(base / "PNGImages", ".png")
     masks = pairing.in_folder(base / "PedMasks", "_mask.png")
@@ -61,6 +69,15 @@ def make(
         raise UserError(
             f"config.data.root={root!r}: has no images; the files must lie so:\n{TREE}"
         )
-    held = splits.held_out({n: [path] for n, path, _ in pairs}, val_share, split_seed)
-    pairs = tuple(p for p in pairs if (p[0] in held) == (split == "val"))
+    chosen = splits.part(
+        INFO,
+        split,
+        {name: [image] for name, image, _ in pairs},
+        val_share=val_share,
+        split_seed=split_seed,
+        folds=folds,
+        fold=fold,
+        split_file=split_file,
+    )
+    pairs = tuple(pair for pair in pairs if pair[0] in chosen)
     return PairedFiles(INFO, split, str(base), pairs, RULE)

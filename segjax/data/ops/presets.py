@@ -29,11 +29,12 @@ def medium(height: int, width: int) -> str:
 
 
 def heavy(height: int, width: int) -> str:
-    """Rare classes, perspective, holes and mixing: for tens of images, or long runs."""
+    """Rare classes, perspective, damage, mixing: for tens of images, or long runs."""
     return (
         f"scale(0.5, 2.0) | class_crop({height}, {width}) | flip_lr() | "
         "affine((0.8, 1.25), rotate=10, shift=0.0, shear=5) | perspective(0.05, 0.3) | "
-        "color_jitter(0.4, 0.4, 0.4, 0.05) | classmix(0.3) | cutout(2, 0.2, p=0.3)"
+        "color_jitter(0.4, 0.4, 0.4, 0.05) | gamma(p=0.3) | blur(p=0.2) | "
+        "noise(p=0.2) | classmix(0.3) | cutout(2, 0.2, p=0.3)"
     )
 
 
