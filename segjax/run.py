@@ -22,6 +22,7 @@ from segjax import checkpoint, config, guards, losses, optim, parallel, parts
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
 from segjax.core.state import TrainState
 from segjax.data import check, datasets, pipeline, sampling, statistics
+from segjax.data.audit import across
 from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.evaluate import files
@@ -168,6 +169,8 @@ class _Run:
         cache = self.workdir / "checks"
         survey = check.run(self.training, cache)
         check.run(self.validation, cache)
+        for line in across.leaks([self.training, self.validation]):
+            print(line)
         terms = {name: dict(options) for name, options in self.config.loss.items()}
         for options in terms.values():
             if isinstance(rule := options.get("class_weights"), str):

@@ -58,7 +58,7 @@ def text(found: Audit) -> str:
         lines += [f"  {finding.message}" for finding in group[:_WORDS]]
         if len(group) > _WORDS:
             lines.append(f"  ... and {len(group) - _WORDS} more in audit.json")
-        lines.append(f"  -> {row.advice}")
+        lines.append(f"  -> {_advice(verdict, kind)}")
     return "\n".join([*lines, "", verdict_words(found)])
 
 
@@ -96,7 +96,7 @@ def write(found: Audit, out: Path, worst: int = 6) -> Path:
                 "verdict": verdict,
                 "kind": kind,
                 "what": row.what,
-                "advice": row.advice,
+                "advice": _advice(verdict, kind),
                 "findings": shown,
             }
         )
@@ -119,6 +119,13 @@ def _groups(found: Audit) -> dict[tuple[str, str], list[Finding]]:
     for finding in found.findings:
         out.setdefault((finding.verdict, finding.kind), []).append(finding)
     return out
+
+
+def _advice(verdict: str, kind: str) -> str:
+    """What to do; nothing where a rule that the config declares handles it."""
+    if verdict == "fix" and KINDS[kind].verdict != "fix":
+        return "Handled by the rule that is declared."
+    return KINDS[kind].advice
 
 
 def _draw(finding: Finding, root: Path, path: Path) -> bool:

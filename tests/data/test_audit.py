@@ -1,4 +1,4 @@
-"""The audit: planted defects of every kind, a clean set, single rules, real files."""
+"""The audit: planted defects of every kind, a clean set, single rules."""
 
 import os
 import pathlib
@@ -13,12 +13,11 @@ from pairs import write
 from PIL import Image
 
 from segjax.core.errors import UserError
-from segjax.data import audit
+from segjax.data import audit, datasets
 from segjax.data.audit import across, files, masks
 from segjax.data.audit.findings import KINDS, VERDICTS, Finding
 from segjax.data.labels import LabelMap
 
-REAL = pathlib.Path(os.environ.get("SEGJAX_DATA", "../shared/data"))
 EACH = 3
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/audit.md"
 
@@ -204,6 +203,17 @@ def test_masks_that_never_fit_tell_of_no_exchange(tmp_path):
     assert "swapped" not in kinds(audit.run("folder", options, "all"))
 
 
+def test_a_run_is_warned_of_images_in_two_splits(clean, tmp_path):
+    shutil.copytree(clean, tmp_path / "set")
+    options = {"root": str(tmp_path / "set"), **planted.OPTIONS}
+    both = [datasets.make("folder", split, **options) for split in ("train", "val")]
+    assert across.leaks(both) == []
+    for source, target in zip(both[0].pairs[0][1:], both[1].pairs[0][1:], strict=True):
+        shutil.copy(source, target)
+    [line] = across.leaks(both)
+    assert line.startswith("warning: 1 images are in two splits, the first as train/")
+
+
 def test_a_threshold_makes_soft_and_jpeg_masks_a_declared_rule(tmp_path):
     rule = {"classes": ("a", "b"), "ignore": (), "threshold": 128}
     options = flat(tmp_path, 2, **rule)
@@ -368,48 +378,3 @@ def test_the_document_has_the_table_of_kinds():
     assert not [row for row in rows if row not in text]
     named = re.findall(r"^\| `(\w+)` \| (?:refuse|warn|fix) \|", text, re.M)
     assert named == list(KINDS)
-
-
-FLOOD = {
-    "images": "Image/{name}",
-    "masks": "Mask/{name}",
-    "classes": ("land", "water"),
-    "threshold": 128,
-}
-
-
-def of_kind(found, kind):
-    return {name for f in found.findings if f.kind == kind for name in f.files}
-
-
-def real(name):
-    if not (REAL / name).is_dir():
-        pytest.skip(f"{REAL / name} is absent; set SEGJAX_DATA")
-    return str(REAL / name)
-
-
-def test_quirks_of_the_flood_photographs():
-    found = audit.run("folder", {"root": real("flood_area"), **FLOOD})
-    masks_of = {f"Mask/{n}.png" for n in (14, 15, 1061, 2052, 2053)}
-    assert masks_of <= of_kind(found, "size_mismatch")
-    swapped = [set(f.files) for f in found.findings if f.kind == "swapped"]
-    assert len(swapped) == 2
-    assert {"Mask/14.png", "Mask/15.png"} in [s & masks_of for s in swapped]
-    assert {"Mask/2052.png", "Mask/2053.png"} in [s & masks_of for s in swapped]
-    assert "Image/2018.jpg" in of_kind(found, "orientation")
-    assert "turned_mask" not in kinds(found)
-    assert found.counts()["wrong_suffix"] == 13
-    assert {f.verdict for f in found.findings if f.kind == "soft_mask"} == {"fix"}
-
-
-def test_quirks_of_the_pets():
-    found = audit.run("oxford_pet", {"root": real("oxford_pet")})
-    assert of_kind(found, "wrong_suffix") == {"images/Abyssinian_5.jpg"}
-    assert "images/Abyssinian_34.jpg" in of_kind(found, "unused_file")
-    assert found.counts()["orientation_tag"] >= 2
-    assert not found.refused()
-
-
-def test_sequences_and_orphans_of_cityscapes():
-    found = audit.run("cityscapes", {"root": real("cityscapes_labels_only")})
-    assert found.counts() == {"orphan_mask": 15}
