@@ -10,6 +10,7 @@ from typing import Any
 from segjax.core.errors import raise_problems
 from segjax.core.tables import Table, parameters, unknown
 from segjax.losses import weights
+from segjax.losses.hard import ohem
 from segjax.losses.lovasz import lovasz
 from segjax.losses.masking import Task
 from segjax.losses.pixel import binary_cross_entropy, cross_entropy, focal
@@ -24,6 +25,7 @@ LOSSES = Table(
         "focal": focal,
         "iou": iou,
         "lovasz": lovasz,
+        "ohem": ohem,
     },
     given=("logits", "labels", "task"),
 )
@@ -31,8 +33,10 @@ LOSSES = Table(
 RANGES = {
     "gamma": ("0 or more", lambda x: x >= 0),
     "label_smoothing": ("0 up to, not including, 1", lambda x: 0 <= x < 1),
+    "min_share": ("0 to 1", lambda x: 0 <= x <= 1),
     "pos_weight": ("above 0", lambda x: x > 0),
     "smooth": ("0 or more", lambda x: x >= 0),
+    "threshold": ("above 0, up to 1", lambda x: 0 < x <= 1),
     "weight": ("0 or more", lambda x: x >= 0),
 }
 """Option -> what is allowed in words, and as a test; finite is asked of all."""

@@ -19,6 +19,7 @@ OPTIONS = {
     "focal": ({}, {"gamma": 0.5}),
     "iou": ({}, {"smooth": 0.0}),
     "lovasz": ({}, {"per_image": True}),
+    "ohem": ({}, {"threshold": 0.3}),
 }
 """Ways to call each loss; a new loss without an entry is tested with its defaults."""
 
