@@ -232,7 +232,7 @@ def _explained(error: Exception, source: Source, i: int, op: str) -> SegjaxError
 
 
 def _stack(batch: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
-    shapes = [(e[IMAGE].shape[-3:-1], e[LABEL].shape) for e in batch]
+    shapes = [(e[IMAGE].shape[-3:-1], e[LABEL].shape[-2:]) for e in batch]
     sizes = sorted({size for pair in shapes for size in pair})
     if len(sizes) > 1:
         shown = ", ".join(f"{h}x{w}" for h, w in sizes[:4])

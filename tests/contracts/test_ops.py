@@ -91,6 +91,8 @@ def partner(given: dict, i: int) -> dict:
     """Another example of the same kind: a clip, or without a label, as `given` is."""
     other = example(90 + i)
     other[IMAGE] = np.broadcast_to(other[IMAGE], given[IMAGE].shape)
+    if LABEL in given:
+        other[LABEL] = np.broadcast_to(other[LABEL], given[LABEL].shape)
     return {key: other[key] for key in given}
 
 
@@ -131,6 +133,18 @@ def test_an_image_without_label_moves_alike(name, text):
     assert LABEL not in bare
     if "max_share" not in text and name != "class_crop":  # these look at the label
         np.testing.assert_array_equal(whole[IMAGE], bare[IMAGE])
+
+
+@pytest.mark.parametrize(("name", "text"), ALL)
+def test_a_label_a_frame_moves_as_the_label_of_the_clip(name, text):
+    looks = "max_share" in text or name in ("class_crop", "classmix")
+    labels = [blobs(0 if looks else t) for t in range(3)]
+    clip = {IMAGE: np.stack([painted(label) for label in labels])}
+    dense = apply(parsed(text), {**clip, LABEL: np.stack(labels), INDEX: np.int64(7)})
+    for t, label in enumerate(labels):
+        last = apply(parsed(text), {**clip, LABEL: label, INDEX: np.int64(7)})
+        np.testing.assert_array_equal(dense[IMAGE], last[IMAGE])
+        np.testing.assert_array_equal(dense[LABEL][t], last[LABEL])
 
 
 @pytest.mark.parametrize(("name", "text"), HOST)

@@ -53,5 +53,5 @@ class Cutout(Sometimes):
             hole = tuple(slice(max(at, 0), at + side) for at in starts)
             out[IMAGE][..., *hole, :] = self.fill
             if self.ignore and LABEL in out:
-                out[LABEL][hole] = IGNORE
+                out[LABEL][..., *hole] = IGNORE
         return out

@@ -98,7 +98,8 @@ class ClassCrop(grain.transforms.RandomMap):
         return cut(example, top, left, self.height, self.width)
 
     def _pixel(self, label, rng) -> tuple[int, int] | None:
-        """Row and column of a random pixel of a random class."""
+        """Row and column of a pixel of a random class, of a clip in its last frame."""
+        label = label[-1] if label.ndim == 3 else label
         counts = cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()
         wanted = range(MAX_CLASSES) if self.classes is None else self.classes
         present = [k for k in wanted if counts[k]]

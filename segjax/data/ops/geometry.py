@@ -185,14 +185,19 @@ def resize(
 def moved(
     example: dict[str, Any], move: Callable[[np.ndarray, bool], np.ndarray]
 ) -> dict[str, Any]:
-    """`example` with `move(array, is_label)` of its image and, if there, its label."""
-    out, image = dict(example), example[IMAGE]
-    if image.ndim == 4:
-        out[IMAGE] = np.stack([move(frame, False) for frame in image])
-    else:
-        out[IMAGE] = move(image, False)
-    if LABEL in example:
-        out[LABEL] = move(example[LABEL], True)
+    """`example` with `move(array, is_label)` of its image and, if there, its label.
+
+    Of a clip it is that of each frame, and of each label where every frame has one.
+    """
+    out = dict(example)
+    for key, dims in ((IMAGE, 3), (LABEL, 2)):
+        if key not in example:
+            continue
+        array, label = example[key], key == LABEL
+        if array.ndim == dims:
+            out[key] = move(array, label)
+        else:
+            out[key] = np.stack([move(frame, label) for frame in array])
     return out
 
 

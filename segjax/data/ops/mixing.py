@@ -94,7 +94,8 @@ class ClassMix(Mixing):
     Source: Olsson, Tranheden, Pinto, Svensson, ClassMix, 2020, arXiv 2007.07936,
     section 3.1; of an odd number of classes the larger half.
     Differs: the classes are those of the label; there they are predictions on images
-    that have none. Ignored pixels are no class and are never pasted.
+    that have none. Ignored pixels are no class and are never pasted. In a clip each
+    frame is cut by its own label, or all by the last one's if there is no other.
     """
 
     p: float | int = 0.5
@@ -159,14 +160,16 @@ class Mosaic(Mixing):
             )
             out[IMAGE][..., rows, columns, :] = example[IMAGE][..., *window, :]
             if LABEL in out:
-                out[LABEL][rows, columns] = example[LABEL][window]
+                out[LABEL][..., rows, columns] = example[LABEL][..., *window]
         return out
 
 
 def paste(
-    base: dict[str, Any], other: dict[str, Any], mask: Bool[np.ndarray, "H W"]
+    base: dict[str, Any], other: dict[str, Any], mask: Bool[np.ndarray, "*T H W"]
 ) -> dict[str, Any]:
-    """`base` with image and label of `other` where the mask is set."""
+    """`base` with image and label of `other` where the mask, of a clip or of each of
+    its frames, is set.
+    """
     image = np.where(mask[..., None], other[IMAGE], base[IMAGE])
     out = {**base, IMAGE: image}
     if LABEL in base:
