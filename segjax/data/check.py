@@ -134,7 +134,7 @@ def _look(source, i, images):
     try:
         if not isinstance(source, PairedFiles):
             label, orientation = source[i][LABEL], 1
-            size = label.shape
+            size = label.shape[-2:]
         else:
             path = source.pairs[i][1]
             size, orientation = decode.read_size(path, source.where(path))
@@ -143,8 +143,9 @@ def _look(source, i, images):
                 size = source[i][IMAGE].shape[-3:-1]
     except UserError as error:
         return error.problems, None, None, 1
-    if size != label.shape:
-        return [size_mismatch(source, i, size, label.shape)], None, None, orientation
+    shape = label.shape[-2:]
+    if size != shape:
+        return [size_mismatch(source, i, size, shape)], None, None, orientation
     counts = np.bincount(label.ravel(), minlength=256)
     beyond = counts[source.info.num_classes : IGNORE]
     if beyond.any():
@@ -154,7 +155,7 @@ def _look(source, i, images):
             f"{source.info.num_classes - 1} and ignore {IGNORE}. Correct the source."
         )
         return [text], None, None, orientation
-    return [], label.shape, counts, orientation
+    return [], shape, counts, orientation
 
 
 def _wholly_wrong(source, pixels) -> list[str]:

@@ -104,6 +104,9 @@ def test_drawn_clips_are_videos(name, tmp_path):
     np.testing.assert_array_equal(clips[1][LABEL][-1], last[1][LABEL])
     assert clips.fingerprint() != last.fingerprint() != frames.fingerprint()
     assert len(frames) == 12
+    for source in (clips, frames):
+        survey = check.examine(source)
+        assert not survey.problems and survey.sizes[0][2] == len(source)
     assert list(videos(frames).values()) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
     for key in (IMAGE, LABEL):
         np.testing.assert_array_equal(frames[6][key], clips[1][key][2])
