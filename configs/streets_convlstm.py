@@ -3,7 +3,7 @@
 Source:   Shukla 2023, section 4.2; no data needed.
 Command:  python launch.py --config=configs/streets_convlstm.py
           --config.data.frames=1 is the same without a past.
-Expected: not measured.
+Expected: 0.394 validation mIoU, without a past 0.383 (one seed, see the README).
 """
 
 from ml_collections import ConfigDict
