@@ -2,7 +2,7 @@
 
 Source:   Flood area segmentation, 290 photographs of any size, masks with soft edges.
 Command:  python launch.py --config=configs/flood_unet_cpu.py --config.data.root=DIR
-Expected: not measured.
+Expected: flood Dice 86.8 %, on 6 of 58 photographs (one seed, see the README).
 """
 
 from ml_collections import ConfigDict
