@@ -28,6 +28,7 @@ from array_record.python import array_record_module
 from segjax.core.errors import EnvironmentFault, UserError
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IMAGE, LABEL
+from segjax.data import remembered
 from segjax.data.ops.geometry import resize
 from segjax.data.source import Source
 
@@ -123,7 +124,7 @@ def write(
             for shard in entry["shards"]:
                 os.replace(aside / shard["name"], folder / shard["name"])
             index["splits"][split] = entry
-            _replace(folder / INDEX_FILE, json.dumps(index, indent=1))
+            remembered.write(folder / INDEX_FILE, index)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
@@ -215,10 +216,3 @@ def _each(array: np.ndarray, dims: int, change: Callable) -> np.ndarray:
     if array.ndim == dims:
         return change(array)
     return np.stack([change(frame) for frame in array])
-
-
-def _replace(path: pathlib.Path, text: str) -> None:
-    """Write by renaming, so that a reader never sees half a file."""
-    aside = path.with_suffix(".part")
-    aside.write_text(text)
-    os.replace(aside, path)

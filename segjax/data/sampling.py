@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, LABEL
 from segjax.core.tables import Table
+from segjax.data import remembered
 from segjax.data.source import PairedFiles, Source
 
 
@@ -117,11 +118,9 @@ def presence(
     """
     path = None
     if cache is not None:
-        path = pathlib.Path(cache) / f"presence-{source.fingerprint()[:32]}.npy"
-        if path.is_file():
-            found = np.load(path)
-            if found.shape == (len(source), source.info.num_classes):
-                return found
+        path = pathlib.Path(cache) / f"presence-{source.fingerprint()[:32]}.json"
+        if (known := remembered.read(path)) is not None:
+            return np.array(known["present"], bool)
 
     def look(i: int) -> np.ndarray:
         paired = isinstance(source, PairedFiles)
@@ -132,8 +131,5 @@ def presence(
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         found = np.stack(list(pool.map(look, range(len(source)))))
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".part.npy")
-        np.save(aside, found)
-        os.replace(aside, path)
+        remembered.write(path, {"present": found.astype(int).tolist()})
     return found

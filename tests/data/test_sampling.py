@@ -58,7 +58,7 @@ def test_presence_is_what_the_labels_hold(source, tmp_path):
         for i in range(len(source))
     ]
     np.testing.assert_array_equal(presence(source, tmp_path), expected)
-    (kept,) = tmp_path.glob("presence-*.npy")
+    (kept,) = tmp_path.glob("presence-*.json")
     written = kept.stat().st_mtime_ns
     np.testing.assert_array_equal(presence(source, tmp_path), expected)
     assert kept.stat().st_mtime_ns == written

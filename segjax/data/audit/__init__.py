@@ -20,13 +20,13 @@ file          what it looks at
 import concurrent.futures
 import dataclasses
 import hashlib
-import json
 import pathlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from segjax.core.errors import EnvironmentFault, UserError
+from segjax.core.errors import UserError
+from segjax.data import remembered
 from segjax.data.audit import across, candidates, classes, pairs, swaps
 from segjax.data.audit.findings import KINDS, VERDICTS, Finding
 from segjax.data.source import content_hash
@@ -115,7 +115,7 @@ def run(
         findings=tuple(sorted(dict.fromkeys(every), key=_weight)),
     )
     if path is not None:
-        _save(path, audit)
+        remembered.write(path, dataclasses.asdict(audit))
     return audit
 
 
@@ -146,22 +146,12 @@ def _content(path: str) -> str:
 def _load(path: pathlib.Path) -> Audit | None:
     """The remembered audit; None if there is none or the file is damaged."""
     try:
-        fields = json.loads(path.read_text())
+        fields = remembered.read(path) or {}
         rows = fields.pop("findings")
         found = tuple(Finding(**{**r, "files": tuple(r["files"])}) for r in rows)
         fields["class_pixels"] = {
             split: tuple(counts) for split, counts in fields["class_pixels"].items()
         }
         return Audit(**fields, findings=found)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
-
-
-def _save(path: pathlib.Path, audit: Audit) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(dataclasses.asdict(audit)))
-        temporary.replace(path)
-    except OSError as error:
-        raise EnvironmentFault(f"{path}: writing failed ({error}).") from error

@@ -57,48 +57,43 @@ class ColorJitter(grain.transforms.RandomMap):
 
 
 @dataclasses.dataclass(frozen=True)
-class Brightness(Photometric):
+class Scaled(Photometric):
+    """A colour op that multiplies something by a factor uniform in `1 +- strength`."""
+
+    strength: float | int = 0.25
+    p: float | int = 1.0
+
+    def __post_init__(self):
+        refuse_outside(self, strength=(0, 1), p=(0, 1))
+
+    def changed(self, frames, rng):
+        """The frames, as one picture, with the factor that is drawn."""
+        factor = 1 + self.strength * rng.uniform(-1, 1)
+        return as_one(frames, lambda image: self.scaled(image, factor))
+
+
+class Brightness(Scaled):
     """Multiply the image by a factor uniform in `1 +- strength`."""
 
-    strength: float | int = 0.25
-    p: float | int = 1.0
-
-    def __post_init__(self):
-        refuse_outside(self, strength=(0, 1), p=(0, 1))
-
-    def changed(self, frames, rng):
-        factor = 1 + self.strength * rng.uniform(-1, 1)
-        return as_one(frames, lambda image: _toned(image, factor, 1))
+    def scaled(self, image, factor):
+        """The image `(N, W, 3)` at one factor."""
+        return _toned(image, factor, 1)
 
 
-@dataclasses.dataclass(frozen=True)
-class Contrast(Photometric):
+class Contrast(Scaled):
     """Multiply differences from the mean grey by a factor in `1 +- strength`."""
 
-    strength: float | int = 0.25
-    p: float | int = 1.0
-
-    def __post_init__(self):
-        refuse_outside(self, strength=(0, 1), p=(0, 1))
-
-    def changed(self, frames, rng):
-        factor = 1 + self.strength * rng.uniform(-1, 1)
-        return as_one(frames, lambda image: _toned(image, 1, factor))
+    def scaled(self, image, factor):
+        """The image `(N, W, 3)` at one factor."""
+        return _toned(image, 1, factor)
 
 
-@dataclasses.dataclass(frozen=True)
-class Saturation(Photometric):
+class Saturation(Scaled):
     """Multiply differences from each pixel's grey by a factor in `1 +- strength`."""
 
-    strength: float | int = 0.25
-    p: float | int = 1.0
-
-    def __post_init__(self):
-        refuse_outside(self, strength=(0, 1), p=(0, 1))
-
-    def changed(self, frames, rng):
-        factor = 1 + self.strength * rng.uniform(-1, 1)
-        return as_one(frames, lambda image: _saturated(image, factor))
+    def scaled(self, image, factor):
+        """The image `(N, W, 3)` at one factor."""
+        return _saturated(image, factor)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Mixing:
 
     def mixed(self, examples, rng):
         """`mix` of examples whose sizes are known to be equal."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} lacks the method mixed.")
 
 
 @dataclasses.dataclass(frozen=True)

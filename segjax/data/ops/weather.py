@@ -43,7 +43,7 @@ class Weather(Photometric):
         rng: np.random.Generator,
     ) -> UInt8[np.ndarray, "T H W 3"]:
         """The frames at one strength; 0 leaves them as they are."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} lacks the method at.")
 
 
 @dataclasses.dataclass(frozen=True)
