@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from segjax.core.errors import UserError
 from segjax.models.segmenter import Segmenter
+from segjax.nn.conv import Conv
 from segjax.nn.dtypes import DtypeName, compute_dtype
 from segjax.nn.norm import NormName, norm
 from segjax.nn.pooling import max_pool_2x2
@@ -119,8 +120,11 @@ class UNet(Segmenter):
             x = UpConv2x2(up_features, dtype, name=f"up{level}_grow")(x)
             x = jnp.concatenate([skips[level], x], axis=-1)
             x = DoubleConv(features, self.norm, dtype, name=f"up{level}")(x, train)
-        x = nn.Conv(
-            self.num_outputs * self.patch**2, (1, 1), dtype=jnp.float32, name="head"
+        x = Conv(
+            self.num_outputs * self.patch**2,
+            kernel=1,
+            kernel_init=nn.initializers.lecun_normal(),
+            name="head",
         )(x.astype(jnp.float32))
         return depth_to_space(x, self.patch) if self.patch > 1 else x
 
@@ -147,13 +151,7 @@ class DoubleConv(nn.Module):
         self, x: Float[Array, "B H W C"], train: bool
     ) -> Float[Array, "B H W F"]:
         for i in (1, 2):
-            x = nn.Conv(
-                self.features,
-                (3, 3),
-                dtype=self.dtype,
-                kernel_init=nn.initializers.he_normal(),
-                name=f"conv{i}",
-            )(x)
+            x = Conv(self.features, dtype=self.dtype, name=f"conv{i}")(x)
             x = norm(x, self.norm, train=train, name=f"norm{i}", dtype=self.dtype)
             x = nn.relu(x)
         return x

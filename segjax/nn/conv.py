@@ -1,9 +1,9 @@
 """Convolutions: plain, atrous, grouped and depthwise, with norm and activation.
 
-`convolve` has several forms that give the same values: XLA's own convolution, a matrix
-product, and sums over the taps of the kernel. Which one is taken is decided there and
-nowhere else, by `benchmarks/blocks.py`; on a GPU or TPU it is XLA's own but for
-depthwise kernels and for taps that never meet the image.
+`convolve` has several forms that give the same values: XLA's own convolution, oneDNN's,
+a matrix product, and sums over the taps of the kernel. Which one is taken is decided
+there and nowhere else, by `benchmarks/blocks.py`; on a GPU or TPU it is XLA's own but
+for depthwise kernels and for taps that never meet the image.
 """
 
 import functools
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from segjax.nn import onednn
 from segjax.nn.backend import on_cpu
 from segjax.nn.norm import NormName, norm
 
@@ -65,7 +66,11 @@ def convolve(
     if depthwise or (groups > 1 and on_cpu()):
         return _by_taps(x, kernel, stride, rate, pads, groups)
     if pointwise and on_cpu():
-        return jnp.einsum("bhwc,cf->bhwf", x[:, ::stride, ::stride], kernel[0, 0])
+        x, stride = x[:, ::stride, ::stride], 1
+    if onednn.takes(x, kernel, stride, rate, pads):
+        return onednn.convolve(x, kernel, stride, rate, pads)
+    if pointwise and on_cpu():
+        return jnp.einsum("bhwc,cf->bhwf", x, kernel[0, 0])
     if stride == 1 < rate and on_cpu() and _inside(x, kernel, rate, pads) < SPARSE:
         return _by_overlaps(x, kernel, rate, pads)
     if in_loop and stride == rate == groups == 1 and on_cpu():

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from segjax.nn.conv import convolve
 from segjax.nn.resample import depth_to_space
 
 
@@ -123,22 +124,14 @@ def grow(
 ) -> Float[Array, "B H W F"]:
     """Transposed convolution to exactly `stride` times the size.
 
-    For each shift by which a block of output is fed, one matrix product gives the whole
-    block; the products are added, and unfolded once.
+    One convolution on the small grid gives the whole block of `stride x stride` pixels
+    that each place grows into; the blocks are unfolded once.
     """
-    B, h, w, C = x.shape
-    side, _, _, F = kernel.shape
-    if side == stride:  # nothing overlaps: no shifts
-        y = jnp.einsum("bhwc,ijcf->bhiwjf", x, kernel)
-        return y.reshape(B, h * stride, w * stride, F)
-    taps = _blocks(kernel, stride).transpose(0, 2, 4, 1, 3, 5)
-    n = len(taps)
-    taps = taps.reshape(n, n, C, stride * stride * F)
-    y = sum(
-        jnp.einsum("bhwc,cd->bhwd", view, taps[i, j])
-        for (i, j), view in _views(x, n).items()
-    )
-    return _crop(depth_to_space(y, stride), (h, w), side, stride)
+    size, side = x.shape[1:3], kernel.shape[0]
+    taps = _blocks(kernel, stride)[::-1, :, ::-1].transpose(0, 2, 4, 1, 3, 5)
+    n, _, C = taps.shape[:3]
+    y = convolve(x, taps.reshape(n, n, C, -1), padding=n - 1)
+    return _crop(depth_to_space(y, stride), size, side, stride)
 
 
 def grow_depthwise(
