@@ -18,7 +18,6 @@ from jaxtyping import UInt8
 
 from segjax.data.audit.findings import Finding
 from segjax.data.audit.pairs import PairLook
-from segjax.data.source import PairedFiles, Source, content_hash
 
 BITS = 10
 """Bits of the 64 that two hashes may differ in."""
@@ -52,27 +51,6 @@ def duplicates(looks: Sequence[PairLook]) -> list[Finding]:
             text = f"{names}: equal content{_annotations(group)}."
             out.append(Finding(kind, tuple(f for p in group for f in p.at), text))
     return out
-
-
-def leaks(sources: Sequence[Source]) -> list[str]:
-    """Images of equal bytes in two of `sources`, in words; costs next to nothing.
-
-    The hashes are those of the sources' fingerprints, so that no file is read again.
-    """
-    places: dict[str, list[tuple[str, str]]] = {}
-    for source in sources:
-        if isinstance(source, PairedFiles):
-            for _, path, _ in source.pairs:
-                place = (source.where(path), source.split)
-                places.setdefault(content_hash(path), []).append(place)
-    shared = [group for group in places.values() if len({s for _, s in group}) > 1]
-    if not shared:
-        return []
-    first = ", ".join(f"{path} ({split})" for path, split in shared[0])
-    return [
-        f"warning: {len(shared)} images are in two splits, the first as {first}; the "
-        "score counts what was learnt. `segjax inspect data` lists all."
-    ]
 
 
 def near_duplicates(looks: Sequence[PairLook]) -> list[Finding]:
