@@ -77,7 +77,7 @@ def copied_masks(looks: Sequence[PairLook]) -> list[Finding]:
     """One mask for images that are not alike."""
     groups: dict[str, list[PairLook]] = {}
     for p in looks:
-        if p.image is not None and p.mask is not None and p.mask.several():
+        if p.image is not None and p.mask is not None and p.mask.several:
             groups.setdefault(p.mask.digest, []).append(p)
     out = []
     for group in groups.values():
@@ -193,7 +193,7 @@ def _place(p: PairLook) -> list:
 
 def _annotations(group: Sequence[PairLook]) -> str:
     """How far the masks of equal images agree, for a message."""
-    grids = [p.label for p in group if p.label is not None]
+    grids = [p.label.array() for p in group if p.label is not None]
     if len(grids) < 2:
         return ""
     least = min(float((a == b).mean()) for a, b in itertools.combinations(grids, 2))

@@ -5,7 +5,9 @@ A file is read and decoded once, or, where pixels are not asked for, its head al
 
 import dataclasses
 import io
+import math
 import os
+import zlib
 
 import cv2
 import numpy as np
@@ -23,8 +25,28 @@ SMALL = 64
 GRID = 160
 """Side of the grid on which the edges of images and masks are compared."""
 
+LEVELS = 4
+"""Ranks of edges that are kept apart; more find no more exchanged masks."""
+
 _SAME = {"JPEG": "MPO", "PNG": "APNG"}
 """Formats that share a suffix."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Packed:
+    """A square of bytes, compressed until it is asked for, as all pairs are kept."""
+
+    content: bytes
+
+    @classmethod
+    def of(cls, array: UInt8[np.ndarray, "G G"]) -> "Packed":
+        """The array, packed."""
+        return cls(zlib.compress(array.tobytes(), 1))
+
+    def array(self) -> UInt8[np.ndarray, "G G"]:
+        """The array that was packed."""
+        flat = np.frombuffer(zlib.decompress(self.content), np.uint8)
+        return flat.reshape(math.isqrt(flat.size), -1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,14 +59,14 @@ class ImageLook:
       orientation: EXIF's 1..8; 1 also where the tag is invalid.
       grey: the upright picture on a small grid; None without pixels.
       edges: how strong the edge at each point of a grid is, as its rank in the
-        picture, 0 (weakest) to 255; None without pixels.
+        picture, 0 (weakest) to 255 in `LEVELS` steps; None without pixels.
     """
 
     sha256: str
     size: tuple[int, int]
     orientation: int
     grey: UInt8[np.ndarray, "SMALL SMALL"] | None
-    edges: UInt8[np.ndarray, "GRID GRID"] | None
+    edges: Packed | None
 
 
 def look_at_image(
@@ -70,7 +92,8 @@ def look_at_image(
             return None, [*findings, Finding(kind, (where,), text, "refuse")]
         size = array.shape[:2]
         grey = _small(cv2.cvtColor(array, cv2.COLOR_RGB2GRAY), SMALL)
-        edges = edge_ranks(_small(array, GRID))
+        ranks = edge_ranks(_small(array, GRID)) / 255 * (LEVELS - 1)
+        edges = Packed.of((np.round(ranks) * (255 / (LEVELS - 1))).astype(np.uint8))
     return ImageLook(content_hash(path), size, orientation, grey, edges), findings
 
 

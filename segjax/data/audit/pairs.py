@@ -12,7 +12,7 @@ from jaxtyping import Bool, UInt8
 from segjax.core.keys import IGNORE
 from segjax.data import decode
 from segjax.data.audit.candidates import Candidate, Candidates
-from segjax.data.audit.files import ImageLook, look_at_image
+from segjax.data.audit.files import ImageLook, Packed, look_at_image
 from segjax.data.audit.findings import Finding
 from segjax.data.audit.masks import MaskLook, look_at_mask
 
@@ -40,7 +40,7 @@ class PairLook:
     mask: MaskLook | None
     findings: tuple[Finding, ...]
     size: tuple[int, int] | None = None
-    label: UInt8[np.ndarray, "GRID GRID"] | None = None
+    label: Packed | None = None
 
 
 def look(candidate: Candidate, candidates: Candidates, pixels: bool = True) -> PairLook:
@@ -67,7 +67,9 @@ def look(candidate: Candidate, candidates: Candidates, pixels: bool = True) -> P
     size = mask.size[::-1] if stored and orientation >= 5 else mask.size
     if size != image.size:
         findings.append(_sizes(image_at, mask_at, image, mask, size))
-    label = decode.turn_upright(mask.grid, orientation) if stored else mask.grid
+    label = mask.grid
+    if stored and orientation != 1:
+        label = Packed.of(decode.turn_upright(label.array(), orientation))
     if pixels and orientation != 1 and size == image.size:
         findings = [f for f in findings if f.kind != "orientation"]
         findings += _turned(image_at, mask_at, image, mask, stored)
@@ -106,8 +108,9 @@ def _sizes(image_at, mask_at, image: ImageLook, mask: MaskLook, size) -> Finding
 
 def _turned(image_at, mask_at, image: ImageLook, mask: MaskLook, stored: bool):
     """Whether the mask of a photograph that EXIF turns lies as it is declared."""
-    shown = agreement(image.edges, mask.grid)
-    turned = agreement(image.edges, decode.turn_upright(mask.grid, image.orientation))
+    edges, grid = image.edges.array(), mask.grid.array()
+    shown = agreement(edges, grid)
+    turned = agreement(edges, decode.turn_upright(grid, image.orientation))
     text = f"{image_at}: has EXIF orientation {image.orientation} and is turned "
     text += f"upright; edges of its mask agree {shown:.2f} as displayed and "
     text += f"{turned:.2f} as stored."
