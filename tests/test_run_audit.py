@@ -1,4 +1,4 @@
-"""A run's start looks at its data: what stops it, what it prints, what it remembers."""
+"""What the data of a run stop at its start, print there, and what is remembered."""
 
 import shutil
 
@@ -10,7 +10,6 @@ from segjax import config, guards, run
 from segjax.core.errors import UserError
 from segjax.data import audit
 from segjax.report import record
-
 
 TRAIN, VAL = "0", "7"
 

@@ -1,4 +1,4 @@
-"""The audit at the start of a run: verdicts, memory, depths, equal to the plain pass."""
+"""The audit at the start of a run: verdicts, memory, depths, counts."""
 
 import json
 import pathlib
