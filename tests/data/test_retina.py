@@ -265,7 +265,7 @@ def test_masks_of_0_and_1_in_grey_are_told_what_to_do(tmp_path):
     path = tmp_path / "labels-ah/im0000.ah.ppm"
     write(path, vessels(0) // 255)
     source = datasets.make("stare", "all", root=str(tmp_path))
-    with pytest.raises(UserError, match="0 and 1 as grey.* write 255 for 1"):
+    with pytest.raises(UserError, match=r"0 and 1 as grey.* write 255 for 1"):
         source.label(0)
     write(path, vessels(0) // 255 * 2)
     with pytest.raises(UserError, match="Check the colours of the classes"):
