@@ -13,6 +13,7 @@ section     keyword arguments of
 `optim`     `optim.make`
 `train`     `Train`
 `evaluate`  `Evaluate`
+`audit`     `Audit`
 ==========  ================================================================
 
 `seed`, `task` (`multiclass` or `binary`), `init_from`, `init_allow` and `init_under`
@@ -31,6 +32,7 @@ from segjax.core import opstring
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.tables import signature_problems, unknown
 from segjax.data import ops
+from segjax.data.audit import start
 from segjax.data.datasets import DATASETS
 from segjax.data.sampling import SAMPLERS
 from segjax.metrics.scores import CONVENTIONS
@@ -38,6 +40,8 @@ from segjax.models import MODELS
 from segjax.optim import masks
 
 TASKS = ("binary", "multiclass")
+CHOICES = {"convention": CONVENTIONS, "depth": start.DEPTHS, "leaks": start.LEAKS}
+"""Fields of sections that take one of a few words."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +109,20 @@ class Evaluate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Audit:
+    """How the data are looked at when a run starts; see `data.audit.start`.
+
+    Attributes:
+      depth: `full`, `masks` (the masks and the heads of the images) or `off` (that the
+        labels hold classes and have the size of their images).
+      leaks: `refuse` images of equal content in both splits, or `warn` of them.
+    """
+
+    depth: str = "full"
+    leaks: str = "refuse"
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """A checked config: plain values and parsed parts, no ConfigDict below here."""
 
@@ -120,6 +138,7 @@ class Config:
     optim: dict[str, Any]
     train: Train
     evaluate: Evaluate
+    audit: Audit
     init_from: str | None
     init_allow: tuple[str, ...]
     init_under: str
@@ -141,8 +160,17 @@ class Config:
         return None if text is None else _sampler(text, "config.input.sampler")
 
 
+SECTIONS = {"input": Input, "train": Train, "evaluate": Evaluate, "audit": Audit}
 REQUIRED = ("data", "input", "model", "loss", "optim", "train")
-OPTIONAL = ("evaluate", "init_allow", "init_from", "init_under", "seed", "task")
+OPTIONAL = (
+    "audit",
+    "evaluate",
+    "init_allow",
+    "init_from",
+    "init_under",
+    "seed",
+    "task",
+)
 
 
 def resolve(config: Mapping[str, Any] | ConfigDict) -> Config:
@@ -168,6 +196,7 @@ def resolve(config: Mapping[str, Any] | ConfigDict) -> Config:
         optim=_optim(plain),
         train=Train(**plain["train"]),
         evaluate=Evaluate(**plain.get("evaluate", {})),
+        audit=Audit(**plain.get("audit", {})),
         init_from=plain.get("init_from") or None,
         init_allow=plain.get("init_allow") or (),
         init_under=plain.get("init_under") or "",
@@ -183,7 +212,7 @@ def problems(plain: Mapping[str, Any]) -> list[str]:
     found += [f"config.{k}: is missing. Add it." for k in REQUIRED if k not in plain]
     found += [
         f"config.{k}={plain[k]!r}: is no section; write dict(...)."
-        for k in (*REQUIRED, "evaluate")
+        for k in (*REQUIRED, "audit", "evaluate")
         if k in plain and not isinstance(plain[k], Mapping)
     ]
     if found:
@@ -201,7 +230,7 @@ def problems(plain: Mapping[str, Any]) -> list[str]:
     if task in TASKS:  # else each loss would say again that the task is wrong
         found += losses.problems(plain["loss"], task, "config.loss")
     found += optim.problems(plain["optim"], "config.optim")
-    for name, section in (("input", Input), ("train", Train), ("evaluate", Evaluate)):
+    for name, section in SECTIONS.items():
         values = plain.get(name, {})
         here = signature_problems(f"config.{name}", section, values)
         found += here or _out_of_range(name, section(**values))
@@ -249,8 +278,9 @@ def _out_of_range(name: str, section: Any) -> list[str]:
             found.append(f"{where}={value}: must be from 0 up and below 1.")
         if field.name == "threshold" and not 0 < value < 1:
             found.append(f"{where}={value}: must be above 0 and below 1.")
-        if field.name == "convention" and value not in CONVENTIONS:
-            found.append(unknown(field.name, value, CONVENTIONS, f"{where}={value!r}"))
+        known = CHOICES.get(field.name, (value,))
+        if value not in known:
+            found.append(unknown(field.name, value, known, f"{where}={value!r}"))
         if field.name.endswith("_ops") or field.name == "sampler":
             parse = _sampler if field.name == "sampler" else _ops
             try:
@@ -341,6 +371,8 @@ def _set(plain: dict[str, Any]) -> dict[str, Any]:
     """
     empty = {"init_from": None, "init_allow": (), "init_under": ""}
     plain = {k: v for k, v in plain.items() if k not in empty or v != empty[k]}
+    if plain.get("audit") == dataclasses.asdict(Audit()):
+        del plain["audit"]
     optim_section = plain.get("optim")
     if isinstance(optim_section, dict) and optim_section.get("freeze") == ():
         rest = {k: v for k, v in optim_section.items() if k != "freeze"}

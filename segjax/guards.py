@@ -8,7 +8,14 @@ from segjax.data.source import Source
 from segjax.report import record
 from segjax.report.files import digest, plain
 
-INERT = ("input.workers", "input.threads", "train.keep", "evaluate.pictures")
+INERT = (
+    "audit.depth",
+    "audit.leaks",
+    "input.workers",
+    "input.threads",
+    "train.keep",
+    "evaluate.pictures",
+)
 """Fields that may change when a run is resumed: no number depends on them."""
 
 

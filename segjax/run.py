@@ -1,7 +1,7 @@
 """The composition root of training: a config -> parts -> a run in its folder.
 
 Order of a start: the config is checked, the cluster joined, the folder locked and
-compared with the config, every mask checked; only then is a device touched.
+compared with the config, the data audited; only then is a device touched.
 """
 
 import contextlib
@@ -21,8 +21,8 @@ from ml_collections import ConfigDict
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
 from segjax.core.state import TrainState
-from segjax.data import check, datasets, pipeline, sampling, statistics
-from segjax.data.audit import across
+from segjax.data import datasets, pipeline, remembered, sampling, statistics
+from segjax.data.audit import start as audit
 from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.evaluate import files
@@ -30,7 +30,7 @@ from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
 from segjax.metrics import per_class, scores
 from segjax.optim import frozen
-from segjax.report import page, panel, record
+from segjax.report import count, page, panel, record
 from segjax.report.journal import Journal, Silent
 from segjax.train import init, lock, loop, signals
 from segjax.train.step import compile_step, make_step
@@ -97,6 +97,7 @@ class _Run:
         self.validation: Source = datasets.make(
             **{**options, "split": checked.val_split}
         )
+        self.checks = (workdir / "checks", remembered.shared())
         self.parts = parts.make(checked, self.training.info)
         self.loss = losses.make(self._terms(), checked.task)
         self.parts = dataclasses.replace(self.parts, normalize=self._normalize())
@@ -166,15 +167,21 @@ class _Run:
 
     def _terms(self) -> dict[str, Any]:
         """The loss terms, with class weights worked out from the training masks."""
-        cache = self.workdir / "checks"
-        survey = check.run(self.training, cache)
-        check.run(self.validation, cache)
-        for line in across.leaks([self.training, self.validation]):
+        with count.shown("auditing the data") as update:
+            found = audit.run(
+                (self.training, self.validation),
+                **dataclasses.asdict(self.config.audit),
+                cache=self.checks,
+                threads=self.config.input.threads,
+                progress=update,
+            )
+        for line in found.lines if self.writer else ():
             print(line)
+        counts = found.surveys[0].pixel_counts()
         terms = {name: dict(options) for name, options in self.config.loss.items()}
         for options in terms.values():
             if isinstance(rule := options.get("class_weights"), str):
-                options["class_weights"] = weights.resolve(rule, survey.pixel_counts())
+                options["class_weights"] = weights.resolve(rule, counts)
         K = self.parts.info.num_classes
         raise_problems(losses.problems(terms, self.config.task, num_classes=K))
         return terms
@@ -183,7 +190,7 @@ class _Run:
         """Which training examples come more often than others."""
         if (sampler := self.config.sampler) is None:
             return None
-        present = sampling.presence(self.training, self.workdir / "checks")
+        present = sampling.presence(self.training, self.checks)
         return sampling.Draw.of(sampler.weights(present))
 
     def _normalize(self) -> Normalize:
@@ -191,7 +198,7 @@ class _Run:
         if not self.parts.normalize.from_data:
             return self.parts.normalize
         found = statistics.measure(
-            self.training, self.workdir / "checks", threads=self.config.input.threads
+            self.training, self.checks, threads=self.config.input.threads
         )
         return Normalize(found.mean, found.std)
 
@@ -279,7 +286,8 @@ class _Run:
         )
         info, name = self.parts.info, self.config.val_split
         print(f"\n{name} of {info.name}, best weights (step {at}):\n")
-        print(per_class.table(result.counts, info.class_names, result.convention))
+        table = per_class.table(result.counts, info.class_names, result.convention)
+        print(f"{table}\n{info.note}".rstrip())
         print(f"\nPictures and all else: {self.workdir / 'index.html'}")
 
     def _journal(self, start: int):

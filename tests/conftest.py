@@ -2,6 +2,8 @@
 
 import functools
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
@@ -20,10 +22,16 @@ install_import_hook("segjax", "beartype.beartype")
 
 
 def pytest_configure(config):
-    """grain's worker processes read absl's flags, which pytest does not parse."""
+    """A cache of its own; and grain's workers read absl's flags, left unparsed."""
     from absl import flags
 
     flags.FLAGS.mark_as_parsed()
+    os.environ["SEGJAX_CACHE"] = tempfile.mkdtemp(prefix="segjax-cache-")
+
+
+def pytest_unconfigure(config):
+    """Without a trace."""
+    shutil.rmtree(os.environ["SEGJAX_CACHE"], ignore_errors=True)
 
 
 CLASSES = ("background", "disc", "bar")

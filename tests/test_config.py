@@ -95,6 +95,10 @@ def test_a_good_config_has_defaults_of_the_signatures():
         ("evaluate.threshold", 1.0, ["config.evaluate.threshold=1.0"]),
         ("evaluate.convention", "onion", ["Did you mean 'union'?"]),
         ("evaluate.pictures", -1, ["config.evaluate.pictures=-1"]),
+        ("audit", {"depth": "ful"}, ["config.audit.depth='ful'", "mean 'full'?"]),
+        ("audit", {"leaks": "no"}, ["config.audit.leaks='no'", "refuse, warn"]),
+        ("audit", {"dept": "full"}, ["dept", "Did you mean 'depth'?"]),
+        ("audit", 3, ["config.audit=3", "dict(...)"]),
     ],
 )
 def test_a_mistake_is_named_with_advice(path, value, words):
@@ -141,7 +145,7 @@ def test_fields_that_are_only_open_are_as_if_absent():
     opened = load(ROOT / "configs/streets_unet.py")("")
     assert opened.init_allow == () and opened.optim.freeze == ()
     plain = config.resolve(opened).plain
-    assert not {"init_from", "init_allow", "init_under"} & plain.keys()
+    assert not {"audit", "init_from", "init_allow", "init_under"} & plain.keys()
     assert "freeze" not in plain["optim"]
     opened.init_from, opened.optim.freeze = "runs/other", ("^down0/",)
     plain = config.resolve(opened).plain

@@ -197,9 +197,12 @@ def _disk() -> Iterator[Finding]:
 
 
 def _caches() -> Iterator[Finding]:
+    from segjax.data import remembered
+
     home = os.path.expanduser("~")
     places = {
         "JAX_COMPILATION_CACHE_DIR": None,
+        "SEGJAX_CACHE": str(remembered.shared().parent),
         "XDG_CACHE_HOME": os.path.join(home, ".cache"),
         "MPLCONFIGDIR": os.path.join(home, ".config", "matplotlib"),
     }

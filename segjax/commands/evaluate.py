@@ -92,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
         f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}:",
         "",
         per_class.table(result.counts, names, result.convention),
+        *filter(None, [parts.info.note]),
     ]
     every = {c: scores.miou(result.counts, c) for c in scores.CONVENTIONS}
     if args.convention == "all":

@@ -24,6 +24,7 @@ class DatasetInfo:
       homepage: where a person gets the data; empty for generated data.
       citation: authors, title, year.
       licence: terms of use in a few words.
+      note: one sentence to read scores by, shown with them: how far annotators agree.
     """
 
     name: str
@@ -32,6 +33,7 @@ class DatasetInfo:
     homepage: str = ""
     citation: str = ""
     licence: str = ""
+    note: str = ""
 
     def __post_init__(self):
         if not 2 <= len(self.class_names) <= MAX_CLASSES:

@@ -4,8 +4,9 @@ The data become the embedded `streets` (all files of a real data set are left al
 clips stay clips, and a binary task tells the road from the rest),
 the model is narrow and takes two steps; every other choice of the config stays.
 
-Whatever stands behind the colon, the fields that say where the first weights come from
-and what is frozen are open to overrides: `--config.init_from=RUN`.
+Whatever stands behind the colon, the fields that say where the first weights come from,
+what is frozen and how the data are audited are open to overrides:
+`--config.init_from=RUN`.
 """
 
 from typing import Any
@@ -58,7 +59,9 @@ def answer(
 
 
 def _open(config: ConfigDict) -> None:
-    """Give the fields of first weights and of freezing, where they are not set."""
+    """Give the fields that a command line may set, where the config does not."""
+    if "audit" not in config:
+        config.audit = dict(depth="full", leaks="refuse")
     if "init_from" not in config:
         config.init_from = placeholder(str)
     for section, field, empty in (

@@ -1,18 +1,18 @@
 """One pass over a split before training: every problem at once, and class counts.
 
 Runs before any device code, so that a mask with a wrong id costs seconds and not a
-night. The result is remembered in a folder under the source's fingerprint.
+night. The result is remembered under the source's fingerprint. `audit.start` does it as
+a part of the audit where a source is made of files.
 """
 
 import concurrent.futures
 import dataclasses
-import os
-import pathlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Integer
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, IMAGE, LABEL
@@ -50,7 +50,7 @@ class Survey:
 
 def run(
     source: Source,
-    cache: str | os.PathLike[str] | None = None,
+    cache: remembered.Cache = None,
     *,
     images: bool = False,
     threads: int = 4,
@@ -60,7 +60,7 @@ def run(
 
     Args:
       source: the split.
-      cache: folder to remember the result in; None to always look.
+      cache: where to remember the result; None to always look.
       images: decode the images too and not only their heads; finds damaged pixels, but
         takes several times as long.
       threads: files read at once.
@@ -83,40 +83,62 @@ def run(
 
 def examine(
     source: Source,
-    cache: str | os.PathLike[str] | None = None,
+    cache: remembered.Cache = None,
     *,
     images: bool = False,
     threads: int = 4,
     progress: Callable[[int, int], None] | None = None,
 ) -> Survey:
     """The same without refusing: the problems are in the result."""
-    path = None
     if cache is not None:
         depth = "all" if images else "masks"
-        path = pathlib.Path(cache) / f"check-{depth}-{source.fingerprint()[:32]}.json"
-        if (known := _load(path)) is not None:
+        name = f"check-{depth}-{source.fingerprint()[:32]}.json"
+        if (known := from_json(remembered.read(cache, name))) is not None:
             return known
     survey = _survey(source, images, threads, progress)
-    if path is not None:
-        remembered.write(path, dataclasses.asdict(survey))
+    if cache is not None:
+        remembered.write(cache, name, dataclasses.asdict(survey))
     return survey
 
 
 def _survey(source, images, threads, progress) -> Survey:
+    rows = []
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        for row in pool.map(lambda i: _look(source, i, images), range(len(source))):
+            rows.append(row)
+            if progress is not None:
+                progress(len(rows), len(source))
+    return tally(source, rows)
+
+
+class Row(NamedTuple):
+    """What was seen in an example.
+
+    Attributes:
+      problems: messages.
+      shape: `(height, width)` of the label; None where it cannot be counted.
+      counts: pixels of each of the ids 0..255; None likewise.
+      orientation: EXIF's, of the image.
+    """
+
+    problems: Sequence[str]
+    shape: tuple[int, int] | None
+    counts: Integer[np.ndarray, "256"] | None
+    orientation: int
+
+
+def tally(source: Source, rows: Iterable[Row]) -> Survey:
+    """The survey of a split from what was seen in each of its examples."""
     num_classes = source.info.num_classes
     pixels, present = np.zeros(256, np.int64), np.zeros(256, np.int64)
     problems, sizes, turned = [], Counter(), 0
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        results = pool.map(lambda i: _look(source, i, images), range(len(source)))
-        for done, (found, shape, counts, orientation) in enumerate(results, 1):
-            problems += found
-            if counts is not None:
-                pixels += counts
-                present += counts > 0
-                sizes[shape] += 1
-            turned += orientation != 1
-            if progress is not None:
-                progress(done, len(source))
+    for row in rows:
+        problems += row.problems
+        turned += row.orientation != 1
+        if row.counts is not None:
+            pixels += row.counts
+            present += row.counts > 0
+            sizes[row.shape] += 1
     if not problems:
         problems += _wholly_wrong(source, pixels)
     return Survey(
@@ -129,8 +151,7 @@ def _survey(source, images, threads, progress) -> Survey:
     )
 
 
-def _look(source, i, images):
-    """`(problems, label shape, counts of 256 ids, orientation)` of example `i`."""
+def _look(source, i, images) -> Row:
     try:
         if not isinstance(source, PairedFiles):
             label, orientation = source[i][LABEL], 1
@@ -142,10 +163,10 @@ def _look(source, i, images):
             if images:
                 size = source[i][IMAGE].shape[-3:-1]
     except UserError as error:
-        return error.problems, None, None, 1
+        return Row(error.problems, None, None, 1)
     shape = label.shape[-2:]
     if size != shape:
-        return [size_mismatch(source, i, size, shape)], None, None, orientation
+        return Row([size_mismatch(source, i, size, shape)], None, None, orientation)
     counts = np.bincount(label.ravel(), minlength=256)
     beyond = counts[source.info.num_classes : IGNORE]
     if beyond.any():
@@ -154,8 +175,8 @@ def _look(source, i, images):
         text += (
             f"{source.info.num_classes - 1} and ignore {IGNORE}. Correct the source."
         )
-        return [text], None, None, orientation
-    return [], shape, counts, orientation
+        return Row([text], None, None, orientation)
+    return Row([], shape, counts, orientation)
 
 
 def _wholly_wrong(source, pixels) -> list[str]:
@@ -177,10 +198,10 @@ def _wholly_wrong(source, pixels) -> list[str]:
     return []
 
 
-def _load(path: pathlib.Path) -> Survey | None:
-    """The remembered survey; None if there is none or the file is damaged."""
+def from_json(fields: Mapping[str, Any] | None) -> Survey | None:
+    """The remembered survey; None if there is none or it is not one."""
     try:
-        fields = remembered.read(path) or {}
+        fields = dict(fields or {})
         fields["sizes"] = tuple(tuple(s) for s in fields["sizes"])
         for key in ("problems", "class_pixels", "class_images"):
             fields[key] = tuple(fields[key])

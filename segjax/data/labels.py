@@ -155,11 +155,14 @@ def from_colours(
             for c, n in zip(found[:_SHOWN], counts[:_SHOWN], strict=True)
         )
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        todo = (
-            "The json lists other segments; unpack it and the masks again."
-            if rule.layout == "panoptic"
-            else "Check the colours of the classes."
-        )
+        todo = "Check the colours of the classes."
+        if rule.layout == "panoptic":
+            todo = "The json lists other segments; unpack it and the masks again."
+        elif rule.layout == "retina" and found.tolist() == [0x010101]:
+            todo = (
+                "The mask holds 0 and 1 as grey, which a viewer shows all black: write "
+                "255 for 1, or save it with 1 bit a pixel."
+            )
         raise UserError(
             f"{where}: mask has {len(found)} colours that no class has: {shown}{more}; "
             f"{len(known)} colours are declared. {todo}"

@@ -124,7 +124,7 @@ def write(
             for shard in entry["shards"]:
                 os.replace(aside / shard["name"], folder / shard["name"])
             index["splits"][split] = entry
-            remembered.write(folder / INDEX_FILE, index)
+            remembered.write(folder, INDEX_FILE, index)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:

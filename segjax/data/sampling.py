@@ -7,8 +7,6 @@ neither workers nor hosts move it.
 
 import concurrent.futures
 import dataclasses
-import os
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -104,22 +102,21 @@ class Draw:
 
 
 def presence(
-    source: Source, cache: str | os.PathLike[str] | None = None, threads: int = 4
+    source: Source, cache: remembered.Cache = None, threads: int = 4
 ) -> Bool[np.ndarray, "N K"]:
     """Which classes each example holds, in one pass over the labels.
 
     Args:
       source: the split.
-      cache: folder to remember the result in, under the source's fingerprint.
+      cache: where to remember the result, under the source's fingerprint.
       threads: labels read at once.
 
     Raises:
       UserError: a label cannot be read.
     """
-    path = None
     if cache is not None:
-        path = pathlib.Path(cache) / f"presence-{source.fingerprint()[:32]}.json"
-        if (known := remembered.read(path)) is not None:
+        name = f"presence-{source.fingerprint()[:32]}.json"
+        if (known := remembered.read(cache, name)) is not None:
             return np.array(known["present"], bool)
 
     def look(i: int) -> np.ndarray:
@@ -130,6 +127,6 @@ def presence(
 
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         found = np.stack(list(pool.map(look, range(len(source)))))
-    if path is not None:
-        remembered.write(path, {"present": found.astype(int).tolist()})
+    if cache is not None:
+        remembered.write(cache, name, {"present": found.astype(int).tolist()})
     return found

@@ -7,7 +7,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -60,6 +60,9 @@ class PairedFiles:
     An empty mask path stands for an image without a label: all of it is `IGNORE`.
     """
 
+    separate: ClassVar[bool] = True
+    """Whether each image and each mask is a file of its own."""
+
     info: DatasetInfo
     split: str
     root: str
@@ -88,7 +91,12 @@ class PairedFiles:
     def label(self, i: int) -> UInt8[np.ndarray, "H W"]:
         """The mask of example `i` alone, for passes that need no images."""
         _, image_path, path = self.pairs[i]
-        return self._label(image_path, path)
+        return self._label(image_path, path, self.rule_of(i))
+
+    def rule_of(self, i: int) -> labels.LabelMap:
+        """What the numbers in the mask of example `i` mean."""
+        del i
+        return self.rule
 
     def name(self, i: int) -> str:
         """The name that the image and the mask file share."""
@@ -117,11 +125,13 @@ class PairedFiles:
         """Every file that the examples are made from."""
         return {path for _, *both in self.pairs for path in both if path}
 
-    def _label(self, image_path: str, path: str) -> UInt8[np.ndarray, "H W"]:
+    def _label(
+        self, image_path: str, path: str, rule: labels.LabelMap
+    ) -> UInt8[np.ndarray, "H W"]:
         if not path:
             size, _ = decode.read_size(image_path, self.where(image_path))
             return np.full(size, IGNORE, np.uint8)
-        label = labels.read(path, self.rule, self.where(path))
+        label = labels.read(path, rule, self.where(path))
         if self.mask_orientation == "stored":
             _, orientation = decode.read_size(image_path, self.where(image_path))
             label = decode.turn_upright(label, orientation)
@@ -164,7 +174,7 @@ class ClippedFiles(PairedFiles):
         if self.earlier_masks:
             before = []
             for path, mask in zip(self.earlier[i], self.earlier_masks[i], strict=True):
-                before.append(label := self._label(path, mask))
+                before.append(label := self._label(path, mask, self.rule))
                 if label.shape != last.shape[:2]:
                     raise UserError(
                         f"{self.where(mask or path)}: mask is {label.shape[0]}x"
@@ -211,7 +221,7 @@ def content_hash(path: str) -> str:
     return _content_hash(path, stat.st_size, stat.st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=1_000_000)
 def _content_hash(path: str, size: int, mtime_ns: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.info import DatasetInfo
@@ -39,8 +39,9 @@ def part(
     fold: int = 0,
     split_file: str = "",
     group: Mapping[str, str] | None = None,
+    usual: Set[str] | None = None,
 ) -> set[str]:
-    """The names of one split: by the split file, else by folds, else by share.
+    """The names of one split: by the split file, by folds, as usual, or by share.
 
     Args:
       info: of the data set, for messages.
@@ -52,6 +53,8 @@ def part(
       fold: the fold that is `"val"`, from 0; the others are `"train"`.
       split_file: path of a split file; then no share and no fold is asked.
       group: name -> what it is of; a group is in one split.
+      usual: the names that are `"val"` where neither a file nor folds are given; then
+        no share is asked.
 
     Raises:
       UserError: no such split, an argument is out of its range, or the split file and
@@ -74,6 +77,8 @@ def part(
     if folds:
         number = assign_folds(files, folds, split_seed, group)
         held = {name for name in files if number[name] == fold}
+    elif usual is not None:
+        held = set(usual)
     else:
         held = held_out(files, val_share, split_seed, group)
     return held if split == "val" else set(files) - held

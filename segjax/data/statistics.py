@@ -9,8 +9,6 @@ import concurrent.futures
 import dataclasses
 import fractions
 import math
-import os
-import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -40,7 +38,7 @@ class Statistics:
 
 def measure(
     source: Source,
-    cache: str | os.PathLike[str] | None = None,
+    cache: remembered.Cache = None,
     *,
     threads: int = 4,
     progress: Callable[[int, int], None] | None = None,
@@ -52,7 +50,7 @@ def measure(
 
     Args:
       source: the split.
-      cache: folder to remember the result in, under the source's fingerprint; None to
+      cache: where to remember the result, under the source's fingerprint; None to
         always look.
       threads: images decoded at once.
       progress: called with (examples done, examples).
@@ -61,10 +59,9 @@ def measure(
       UserError: images cannot be read, with each of them; there are none; or a channel
         has one value alone, which nothing can normalise.
     """
-    path = None
     if cache is not None:
-        path = pathlib.Path(cache) / f"pixels-{source.fingerprint()[:32]}.json"
-        known = remembered.read(path)
+        name = f"pixels-{source.fingerprint()[:32]}.json"
+        known = remembered.read(cache, name)
         if known is not None and {"mean", "std"} <= known.keys():
             return Statistics(tuple(known["mean"]), tuple(known["std"]))
     found = from_counts(_counts(source, threads, progress))
@@ -73,8 +70,8 @@ def measure(
             f"{source!r}: the standard deviations of the channels are {found.std}; one "
             "of 0 cannot be divided by. Write numbers: normalize(mean=..., std=...)."
         )
-    if path is not None:
-        remembered.write(path, dataclasses.asdict(found))
+    if cache is not None:
+        remembered.write(cache, name, dataclasses.asdict(found))
     return found
 
 

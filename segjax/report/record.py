@@ -166,6 +166,7 @@ def dataset_entry(info: DatasetInfo, sources: Mapping[str, Any]) -> dict[str, An
         "homepage": info.homepage,
         "citation": info.citation,
         "licence": info.licence,
+        "note": info.note,
         "classes": [
             {"name": name, "colour": [int(c) for c in colour]}
             for name, colour in zip(info.class_names, info.class_colours, strict=True)
@@ -187,6 +188,7 @@ def dataset_info(entry: Mapping[str, Any]) -> DatasetInfo:
         homepage=entry.get("homepage", ""),
         citation=entry.get("citation", ""),
         licence=entry.get("licence", ""),
+        note=entry.get("note", ""),
     )
 
 

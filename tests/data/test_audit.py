@@ -13,7 +13,7 @@ from pairs import write
 from PIL import Image
 
 from segjax.core.errors import UserError
-from segjax.data import audit, datasets
+from segjax.data import audit
 from segjax.data.audit import across, files, masks
 from segjax.data.audit.findings import KINDS, VERDICTS, Finding
 from segjax.data.labels import LabelMap
@@ -201,17 +201,6 @@ def test_masks_that_never_fit_tell_of_no_exchange(tmp_path):
     for i in range(12):
         write(tmp_path / f"masks/n{i}.png", planted.scene(100 + i)[1])
     assert "swapped" not in kinds(audit.run("folder", options, "all"))
-
-
-def test_a_run_is_warned_of_images_in_two_splits(clean, tmp_path):
-    shutil.copytree(clean, tmp_path / "set")
-    options = {"root": str(tmp_path / "set"), **planted.OPTIONS}
-    both = [datasets.make("folder", split, **options) for split in ("train", "val")]
-    assert across.leaks(both) == []
-    for source, target in zip(both[0].pairs[0][1:], both[1].pairs[0][1:], strict=True):
-        shutil.copy(source, target)
-    [line] = across.leaks(both)
-    assert line.startswith("warning: 1 images are in two splits, the first as train/")
 
 
 def test_a_threshold_makes_soft_and_jpeg_masks_a_declared_rule(tmp_path):

@@ -8,7 +8,9 @@ from pairs import mask, write
 from PIL import Image
 
 from segjax.core.errors import UserError
-from segjax.data import check, datasets
+from segjax.data import audit, check, datasets
+from segjax.data.audit import start
+from segjax.data.datasets import isbi2012
 from tests.data.pairs import real
 
 SIZE = (6, 9)
@@ -157,6 +159,16 @@ def test_a_page_holds_two_values_of_eight_bits(tmp_path):
     wide[0].save(tmp_path / "train-volume.tif", save_all=True, append_images=wide[1:])
     with pytest.raises(UserError, match="page 4 is uint16"):
         source[4]
+
+
+def test_pages_are_surveyed_and_not_taken_for_copies_of_one_picture(tmp_path):
+    pages_tree(tmp_path)
+    both = [isbi2012.make(s, str(tmp_path), val_slices=2) for s in ("train", "val")]
+    found = start.run(both)
+    assert found.audit is None
+    assert list(found.surveys) == [check.examine(source) for source in both]
+    with pytest.raises(UserError, match="not made of image and mask files"):
+        audit.run("isbi2012", {"root": str(tmp_path), "val_slices": 2})
 
 
 def test_real_isbi2012():

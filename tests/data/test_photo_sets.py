@@ -13,6 +13,7 @@ from PIL import Image
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check, datasets
+from segjax.data.audit import start
 from segjax.data.datasets import ade20k, coco, pascal_voc, penn_fudan
 
 
@@ -204,6 +205,14 @@ def test_coco_from_panoptic_masks(classes, meaning, tmp_path):
     check.run(source, images=True)
     assert repr(source) == f"coco_{classes} val: 2 examples"
     assert pickle.loads(pickle.dumps(source)) == source
+
+
+def test_panoptic_masks_are_audited_by_their_own_colours(tmp_path):
+    panoptic_tree(tmp_path)
+    source = coco.make("val", str(tmp_path), "panoptic133")
+    found = start.run([source])
+    assert found.surveys == (check.examine(source),)
+    assert not found.audit.refused() and "colour_mask" not in found.audit.counts()
 
 
 def test_the_fingerprint_of_panoptic_masks_is_of_the_json_too(tmp_path):

@@ -7,6 +7,7 @@ from pairs import mask, write
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check, datasets, retina, splits
+from segjax.data.audit import start
 from tests.data.pairs import real
 
 SIZE = (24, 30)
@@ -258,3 +259,18 @@ def test_real_chase():
     pixels = 8 * 960 * 999
     assert 0.28 < survey.ignored_pixels / pixels < 0.35
     assert 0.05 < survey.class_pixels[1] / pixels < 0.09
+
+
+def test_masks_of_0_and_1_in_grey_are_told_what_to_do(tmp_path):
+    stare_tree(tmp_path)
+    path = tmp_path / "labels-ah/im0000.ah.ppm"
+    write(path, vessels(0) // 255)
+    source = datasets.make("stare", "all", root=str(tmp_path))
+    with pytest.raises(UserError, match=r"0 and 1 as grey.* write 255 for 1"):
+        source.label(0)
+    with pytest.raises(UserError) as caught:
+        start.run([source])
+    assert len(caught.value.problems) == 1  # by the audit, and not by the survey too
+    write(path, vessels(0) // 255 * 2)
+    with pytest.raises(UserError, match="Check the colours of the classes"):
+        source.label(0)

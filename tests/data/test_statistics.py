@@ -148,11 +148,11 @@ def test_nothing_to_measure():
 
 def test_remembered_survives_what_is_not_its_own(tmp_path):
     path = tmp_path / "deep" / "a.json"
-    assert remembered.read(path) is None
-    remembered.write(path, {"mean": (0.1, 1 / 3)})
-    assert remembered.read(path) == {"mean": [0.1, 1 / 3]}
+    assert remembered.read(path.parent, "a.json") is None
+    remembered.write(path.parent, "a.json", {"mean": (0.1, 1 / 3)})
+    assert remembered.read(path.parent, "a.json") == {"mean": [0.1, 1 / 3]}
     path.write_text("[]")
-    assert remembered.read(path) is None
+    assert remembered.read(path.parent, "a.json") is None
     assert [p.name for p in path.parent.iterdir()] == ["a.json"]
 
 

@@ -15,7 +15,10 @@ from segjax.report.metrics_log import MetricsLog
 
 NAME = "<script>alert(1)</script> & co"
 INFO = DatasetInfo(
-    "toy", ("sky", NAME, "never"), ((100, 150, 200), (90, 60, 90), (0, 0, 0))
+    "toy",
+    ("sky", NAME, "never"),
+    ((100, 150, 200), (90, 60, 90), (0, 0, 0)),
+    note="Two annotators agree by 0.9.",
 )
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -128,6 +131,7 @@ def test_the_page_holds_the_numbers(run):
         "0.457",
         "mean IoU, val split, 12 images, step 2",
         "Mean over classes that occur.",
+        "Two annotators agree by 0.9.",
         "0.812",
         "odd score",
         "0.555",

@@ -14,6 +14,7 @@ file          what it looks at
 `classes`     all masks: classes, shares, storage
 `across`      all pairs: duplicates, copied masks, groups in two splits
 `swaps`       all pairs: exchanged masks, by evidence
+`start`       what of this the start of a run does, and refuses
 ============  ==================================================================
 """
 
@@ -22,16 +23,19 @@ import dataclasses
 import hashlib
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from segjax.core.errors import UserError
 from segjax.data import remembered
 from segjax.data.audit import across, candidates, classes, pairs, swaps
+from segjax.data.audit.candidates import Candidates
+from segjax.data.audit.files import look_at_image
 from segjax.data.audit.findings import KINDS, VERDICTS, Finding
+from segjax.data.audit.pairs import PairLook
 from segjax.data.source import content_hash
 
-VERSION = 1
+VERSION = 2
 """Raised whenever an audit of the same files may find something else."""
 
 
@@ -70,7 +74,7 @@ def run(
     split: str = "",
     *,
     group: str = "",
-    cache: str | pathlib.Path | None = None,
+    cache: remembered.Cache = None,
     threads: int = 4,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
@@ -81,32 +85,74 @@ def run(
       options: the keyword arguments of the data set's own `make`.
       split: one split; all that it has, if empty.
       group: regular expression for `across.groups`.
-      cache: folder to remember the result in, under a digest of all files; None to
+      cache: where to remember the result, under a digest of all files; None to
         always look.
       threads: files read at once.
-      progress: called with (pairs done, pairs).
+      progress: called with (files or pairs done, all of them).
 
     Raises:
       UserError: no split can be made, for another reason than files that do not pair.
     """
     found = candidates.gather(name, options, split)
-    path = None
+    key = "" if cache is None else f"audit-{fingerprint(found, group)[:32]}.json"
+    if cache is not None and (known := from_json(remembered.read(cache, key))):
+        return dataclasses.replace(known, root=found.root)
+    looks, frames = look(found, threads=threads, progress=progress)
+    audit = conclude(found, looks, frames, group=group)
     if cache is not None:
-        path = pathlib.Path(cache) / f"audit-{_fingerprint(found, group)[:32]}.json"
-        if (known := _load(path)) is not None:
-            return known
-    looks = []
+        remembered.write(cache, key, dataclasses.asdict(audit))
+    return audit
+
+
+def look(
+    found: Candidates,
+    *,
+    pixels: bool = True,
+    threads: int = 4,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[PairLook], list[Finding]]:
+    """What each pair holds, and the findings in frames without a mask.
+
+    Args:
+      found: the pairs.
+      pixels: of the images; else their heads alone are read.
+      threads: files read at once.
+      progress: called with (files or pairs done, all of them).
+    """
+    looks: list[PairLook] = []
+    findings: list[Finding] = []
+    frames = found.frames()
+    total = len(found.pairs) + len(frames)
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        for look in pool.map(lambda c: pairs.look(c, found), found.pairs):
-            looks.append(look)
+        for one in pool.map(lambda c: pairs.look(c, found, pixels), found.pairs):
+            looks.append(one)
             if progress is not None:
-                progress(len(looks), len(found.pairs))
-    every = [*found.findings, *(f for look in looks for f in look.findings)]
+                progress(len(looks), total)
+        heads = pool.map(lambda f: look_at_image(f, found.where(f), pixels)[1], frames)
+        for done, found_here in enumerate(heads, len(looks) + 1):
+            findings += found_here
+            if progress is not None:
+                progress(done, total)
+    return looks, findings
+
+
+def conclude(
+    found: Candidates,
+    looks: Sequence[PairLook],
+    frames: Sequence[Finding] = (),
+    *,
+    pixels: bool = True,
+    group: str = "",
+) -> Audit:
+    """All findings: of the files, of the pairs, and of what lies between them."""
+    every = [*found.findings, *(f for p in looks for f in p.findings), *frames]
     every += classes.shares(looks, found.info) + classes.storage(looks)
-    every += across.duplicates(looks) + across.near_duplicates(looks)
-    every += across.copied_masks(looks) + swaps.suspects(looks)
-    every += across.groups(looks, group, published=bool(found.info.homepage))
-    audit = Audit(
+    every += across.duplicates(looks)
+    if pixels:
+        every += across.near_duplicates(looks) + across.copied_masks(looks)
+        every += swaps.suspects(looks)
+        every += across.groups(looks, group, published=bool(found.info.homepage))
+    return Audit(
         dataset=found.info.name,
         root=found.root,
         examples=dict(Counter(pair.split for pair in found.pairs)),
@@ -114,9 +160,6 @@ def run(
         left_out=found.left_out,
         findings=tuple(sorted(dict.fromkeys(every), key=_weight)),
     )
-    if path is not None:
-        remembered.write(path, dataclasses.asdict(audit))
-    return audit
 
 
 def _weight(finding: Finding) -> tuple:
@@ -125,12 +168,17 @@ def _weight(finding: Finding) -> tuple:
     return verdict, kinds.index(finding.kind), -finding.score, finding.files
 
 
-def _fingerprint(found: candidates.Candidates, group: str) -> str:
-    """Of the audit's version, the rules, the pairing and the content of every file."""
-    digest = hashlib.sha256(repr((VERSION, group, found)).encode())
+def fingerprint(found: Candidates, *rules: Any) -> str:
+    """Of the audit's version, the rules, the pairing and the content of every file.
+
+    Where the root lies does not change it.
+    """
+    about = found.info, found.rule, found.mask_orientation, found.findings
+    digest = hashlib.sha256(repr((VERSION, rules, about, found.left_out)).encode())
     for pair in found.pairs:
+        digest.update(repr((pair.split, pair.name, pair.rule)).encode())
         for path in (pair.image, pair.mask, *pair.earlier):
-            digest.update(_content(path).encode())
+            digest.update(f"{path and found.where(path)}\0{_content(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -143,15 +191,15 @@ def _content(path: str) -> str:
         return "-"
 
 
-def _load(path: pathlib.Path) -> Audit | None:
-    """The remembered audit; None if there is none or the file is damaged."""
+def from_json(fields: Mapping[str, Any] | None) -> Audit | None:
+    """The remembered audit; None if there is none or it is not one."""
     try:
-        fields = remembered.read(path) or {}
+        fields = dict(fields or {})
         rows = fields.pop("findings")
         found = tuple(Finding(**{**r, "files": tuple(r["files"])}) for r in rows)
         fields["class_pixels"] = {
             split: tuple(counts) for split, counts in fields["class_pixels"].items()
         }
         return Audit(**fields, findings=found)
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         return None

@@ -18,7 +18,6 @@ from jaxtyping import UInt8
 
 from segjax.data.audit.findings import Finding
 from segjax.data.audit.pairs import PairLook
-from segjax.data.source import PairedFiles, Source, content_hash
 
 BITS = 10
 """Bits of the 64 that two hashes may differ in."""
@@ -54,27 +53,6 @@ def duplicates(looks: Sequence[PairLook]) -> list[Finding]:
     return out
 
 
-def leaks(sources: Sequence[Source]) -> list[str]:
-    """Images of equal bytes in two of `sources`, in words; costs next to nothing.
-
-    The hashes are those of the sources' fingerprints, so that no file is read again.
-    """
-    places: dict[str, list[tuple[str, str]]] = {}
-    for source in sources:
-        if isinstance(source, PairedFiles):
-            for _, path, _ in source.pairs:
-                place = (source.where(path), source.split)
-                places.setdefault(content_hash(path), []).append(place)
-    shared = [group for group in places.values() if len({s for _, s in group}) > 1]
-    if not shared:
-        return []
-    first = ", ".join(f"{path} ({split})" for path, split in shared[0])
-    return [
-        f"warning: {len(shared)} images are in two splits, the first as {first}; the "
-        "score counts what was learnt. `segjax inspect data` lists all."
-    ]
-
-
 def near_duplicates(looks: Sequence[PairLook]) -> list[Finding]:
     """Images that are nearly equal and not equal, a finding for two of them."""
     looks = [p for p in looks if p.image is not None and p.image.grey.std() > 2]
@@ -99,7 +77,7 @@ def copied_masks(looks: Sequence[PairLook]) -> list[Finding]:
     """One mask for images that are not alike."""
     groups: dict[str, list[PairLook]] = {}
     for p in looks:
-        if p.image is not None and p.mask is not None and p.mask.several():
+        if p.image is not None and p.mask is not None and p.mask.several:
             groups.setdefault(p.mask.digest, []).append(p)
     out = []
     for group in groups.values():
@@ -215,7 +193,7 @@ def _place(p: PairLook) -> list:
 
 def _annotations(group: Sequence[PairLook]) -> str:
     """How far the masks of equal images agree, for a message."""
-    grids = [p.label for p in group if p.label is not None]
+    grids = [p.label.array() for p in group if p.label is not None]
     if len(grids) < 2:
         return ""
     least = min(float((a == b).mean()) for a, b in itertools.combinations(grids, 2))

@@ -19,20 +19,30 @@ from segjax.data.audit import files
 from segjax.data.audit.findings import Finding
 from segjax.data.datasets.folder import SUFFIXES
 from segjax.data.labels import LabelMap
-from segjax.data.source import ClippedFiles, Found, PairedFiles, Unpaired
+from segjax.data.source import ClippedFiles, Found, PairedFiles, Source, Unpaired
 
 SPLITS = ("train", "val", "test")
 
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """An image with its mask, as paths; `earlier` are other frames of its clip."""
+    """An image with its mask, as paths.
+
+    Attributes:
+      split: that it is in.
+      name: of the example.
+      image: path.
+      mask: path; empty for a frame without a label.
+      earlier: other frames of its clip.
+      rule: what the numbers in its mask mean, if it is not the rule of all.
+    """
 
     split: str
     name: str
     image: str
     mask: str
     earlier: tuple[str, ...] = ()
+    rule: LabelMap | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,9 +71,10 @@ class Candidates:
         """A path as messages show it: relative to the root."""
         return os.path.relpath(path, self.root)
 
-    def splits(self) -> list[str]:
-        """The audited splits, in their order."""
-        return list(dict.fromkeys(pair.split for pair in self.pairs))
+    def frames(self) -> list[str]:
+        """Images that are only earlier frames of clips, each once."""
+        earlier = {path for pair in self.pairs for path in pair.earlier}
+        return sorted(earlier - {pair.image for pair in self.pairs})
 
 
 def gather(name: str, options: Mapping[str, Any], split: str = "") -> Candidates:
@@ -89,7 +100,7 @@ def gather(name: str, options: Mapping[str, Any], split: str = "") -> Candidates
             left_out[wanted] = error.problems[0].split("\n")[0]
             errors.append(error)
         else:
-            if not isinstance(source, PairedFiles):
+            if not has_files(source):
                 raise UserError(
                     f"{name}: is not made of image and mask files; the audit reads "
                     "files. `segjax inspect` shows what it holds."
@@ -113,12 +124,33 @@ def gather(name: str, options: Mapping[str, Any], split: str = "") -> Candidates
     )
 
 
+def has_files(source: Source) -> bool:
+    """Whether a source is made of files that an audit can read by themselves."""
+    return isinstance(source, PairedFiles) and source.separate
+
+
+def of(sources: Sequence[PairedFiles]) -> Candidates:
+    """The pairs of splits that are made already, of one data set."""
+    pairs = [pair for source in sources for pair in _pairs(source)]
+    about = sources[0]
+    return Candidates(
+        about.info,
+        about.root,
+        about.rule,
+        about.mask_orientation,
+        tuple(pairs),
+        tuple(_equal_but_for_case(pairs)),
+        {},
+    )
+
+
 def _pairs(source: PairedFiles) -> list[Candidate]:
-    clips = isinstance(source, ClippedFiles)
-    return [
-        Candidate(source.split, *pair, source.earlier[i] if clips else ())
-        for i, pair in enumerate(source.pairs)
-    ]
+    clips, out = isinstance(source, ClippedFiles), []
+    for i, pair in enumerate(source.pairs):
+        own = None if (rule := source.rule_of(i)) is source.rule else rule
+        earlier = source.earlier[i] if clips else ()
+        out.append(Candidate(source.split, *pair, earlier, own))
+    return out
 
 
 def _pairs_of(found: Found, split: str) -> list[Candidate]:
@@ -160,13 +192,14 @@ def _unused(pairs: Sequence[Candidate], found: list[Finding], root) -> list[Find
     A file counts if it ends as all others of its folder do, so that the other masks
     that Cityscapes keeps beside `*_labelIds.png` are no alarm.
     """
-    known = {os.path.relpath(p, root) for c in pairs for p in (c.image, c.mask)}
+    both = ((c.image, c.mask) for c in pairs)
+    known = {os.path.relpath(path, root) for pair in both for path in pair if path}
     known |= {os.path.relpath(p, root) for c in pairs for p in c.earlier}
     known |= {file for finding in found for file in finding.files}
     folders: dict[str, set[str]] = {}
     for role in ("image", "mask"):
         for pair in pairs:
-            if role == "image" and pair.earlier:
+            if (role == "image" and pair.earlier) or not getattr(pair, role):
                 continue  # a video has more frames than the clips take
             folders.setdefault(os.path.dirname(getattr(pair, role)), set()).add(role)
     out = []

@@ -1,12 +1,13 @@
 """One image file: what its content is, and small copies to compare it by.
 
-A file is read and decoded once; what stays is under 80 kB.
+A file is read and decoded once, or, where pixels are not asked for, its head alone.
 """
 
 import dataclasses
-import hashlib
 import io
+import math
 import os
+import zlib
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 from segjax.core.errors import UserError
 from segjax.data import decode
 from segjax.data.audit.findings import Finding
+from segjax.data.source import content_hash
 
 SMALL = 64
 """Side of the grey copy that near-duplicates are compared by."""
@@ -23,8 +25,28 @@ SMALL = 64
 GRID = 160
 """Side of the grid on which the edges of images and masks are compared."""
 
+LEVELS = 4
+"""Ranks of edges that are kept apart; more find no more exchanged masks."""
+
 _SAME = {"JPEG": "MPO", "PNG": "APNG"}
 """Formats that share a suffix."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Packed:
+    """A square of bytes, compressed until it is asked for, as all pairs are kept."""
+
+    content: bytes
+
+    @classmethod
+    def of(cls, array: UInt8[np.ndarray, "G G"]) -> "Packed":
+        """The array, packed."""
+        return cls(zlib.compress(array.tobytes(), 1))
+
+    def array(self) -> UInt8[np.ndarray, "G G"]:
+        """The array that was packed."""
+        flat = np.frombuffer(zlib.decompress(self.content), np.uint8)
+        return flat.reshape(math.isqrt(flat.size), -1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,41 +57,44 @@ class ImageLook:
       sha256: of the bytes, in hex.
       size: `(height, width)` of the upright picture.
       orientation: EXIF's 1..8; 1 also where the tag is invalid.
-      grey: the upright picture on a small grid.
+      grey: the upright picture on a small grid; None without pixels.
       edges: how strong the edge at each point of a grid is, as its rank in the
-        picture, 0 (weakest) to 255.
+        picture, 0 (weakest) to 255 in `LEVELS` steps; None without pixels.
     """
 
     sha256: str
     size: tuple[int, int]
     orientation: int
-    grey: UInt8[np.ndarray, "SMALL SMALL"]
-    edges: UInt8[np.ndarray, "GRID GRID"]
+    grey: UInt8[np.ndarray, "SMALL SMALL"] | None
+    edges: Packed | None
 
 
-def look_at_image(path: str, where: str) -> tuple[ImageLook | None, list[Finding]]:
+def look_at_image(
+    path: str, where: str, pixels: bool = True
+) -> tuple[ImageLook | None, list[Finding]]:
     """What the file holds, None if it is no picture, and what is wrong with it."""
-    head, problem = read_head(path, where)
+    head, problem = read_head(path, where) if pixels else _open_head(path, where)
     if head is None:
         return None, [problem]
     content, image = head
-    findings = [*suffix_problems(path, where, image), *_orientation(where, image)]
-    findings += _mode(where, image)
-    try:
-        array = decode.decode_image(content, where)
-    except UserError as error:
-        kind = "image_mode" if image.mode == "F" else "damaged"
-        text = error.problems[0]
-        return None, [*findings, Finding(kind, (where,), text, "refuse")]
-    orientation = raw_orientation(image)
-    look = ImageLook(
-        sha256=hashlib.sha256(content).hexdigest(),
-        size=array.shape[:2],
-        orientation=orientation if orientation in range(1, 9) else 1,
-        grey=_small(cv2.cvtColor(array, cv2.COLOR_RGB2GRAY), SMALL),
-        edges=edge_ranks(_small(array, GRID)),
-    )
-    return look, findings
+    with image:
+        findings = [*suffix_problems(path, where, image), *_orientation(where, image)]
+        findings += _mode(where, image)
+        tag = raw_orientation(image)
+    orientation = tag if tag in range(1, 9) else 1
+    size, grey, edges = image.size if orientation >= 5 else image.size[::-1], None, None
+    if pixels or image.mode == "F":
+        try:
+            array = decode.decode_image(content or decode.read_bytes(path), where)
+        except UserError as error:
+            kind = "image_mode" if image.mode == "F" else "damaged"
+            text = error.problems[0]
+            return None, [*findings, Finding(kind, (where,), text, "refuse")]
+        size = array.shape[:2]
+        grey = _small(cv2.cvtColor(array, cv2.COLOR_RGB2GRAY), SMALL)
+        ranks = edge_ranks(_small(array, GRID)) / 255 * (LEVELS - 1)
+        edges = Packed.of((np.round(ranks) * (255 / (LEVELS - 1))).astype(np.uint8))
+    return ImageLook(content_hash(path), size, orientation, grey, edges), findings
 
 
 def read_head(path: str, where: str):
@@ -87,6 +112,15 @@ def read_head(path: str, where: str):
     except Exception:  # what a damaged file raises depends on the format
         text = f"{where}: is no picture (it starts {content[:8]!r})."
         return None, Finding("not_a_picture", (where,), text)
+
+
+def _open_head(path: str, where: str):
+    """As `read_head`, with no bytes: the picture reads from the file when asked."""
+    try:
+        decode.read_size(path, where)  # for its refusals
+        return (b"", Image.open(path)), None
+    except UserError:
+        return read_head(path, where)
 
 
 def suffix_problems(path: str, where: str, image: Image.Image) -> list[Finding]:

@@ -9,13 +9,14 @@ import hashlib
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Integer, UInt8
+from jaxtyping import Bool, Integer, UInt8, UInt32
 from PIL import Image
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import decode, labels
 from segjax.data.audit import files
+from segjax.data.audit.files import Packed
 from segjax.data.audit.findings import Finding
 from segjax.data.labels import LabelMap
 
@@ -37,6 +38,7 @@ class MaskLook:
       counts: pixels of each of the ids 0..255 after mapping; None where a number is
         not declared.
       grid: the class ids (or the low byte of the numbers) on a small grid.
+      several: whether the grid has more than one value, and so edges.
     """
 
     size: tuple[int, int]
@@ -44,11 +46,8 @@ class MaskLook:
     palette: tuple[tuple[int, tuple[int, ...]], ...]
     digest: str
     counts: np.ndarray | None
-    grid: UInt8[np.ndarray, "GRID GRID"]
-
-    def several(self) -> bool:
-        """Whether there is more than one value, so that the mask has edges."""
-        return bool((self.grid != self.grid[0, 0]).any())
+    grid: Packed
+    several: bool
 
 
 def look_at_mask(
@@ -79,19 +78,23 @@ def look_at_mask(
     label, found = _classes(raw, rule, where, stored)
     findings += found
     shown = label if label is not None else raw.reshape(*raw.shape[:2], -1)[..., 0]
+    side = (files.GRID, files.GRID)
+    shown = (shown & 255).astype(np.uint8)
+    grid = cv2.resize(shown, side, interpolation=cv2.INTER_NEAREST)
     look = MaskLook(
         size=raw.shape[:2],
         stored=stored,
         palette=palette,
         digest=hashlib.sha256(repr(raw.shape).encode() + raw.tobytes()).hexdigest(),
-        counts=None if label is None else np.bincount(label.ravel(), minlength=256),
-        grid=cv2.resize(
-            (shown & 255).astype(np.uint8),
-            (files.GRID, files.GRID),
-            interpolation=cv2.INTER_NEAREST,
-        ),
+        counts=None if label is None else _counts(label),
+        grid=Packed.of(grid),
+        several=bool((grid != grid[0, 0]).any()),
     )
     return look, findings
+
+
+def _counts(label: UInt8[np.ndarray, "H W"]) -> UInt32[np.ndarray, "256"]:
+    return np.bincount(label.ravel(), minlength=256).astype(np.uint32)
 
 
 def _storage(where: str, image: Image.Image, rule: LabelMap):

@@ -12,7 +12,7 @@ from jaxtyping import Bool, UInt8
 from segjax.core.keys import IGNORE
 from segjax.data import decode
 from segjax.data.audit.candidates import Candidate, Candidates
-from segjax.data.audit.files import ImageLook, look_at_image
+from segjax.data.audit.files import ImageLook, Packed, look_at_image
 from segjax.data.audit.findings import Finding
 from segjax.data.audit.masks import MaskLook, look_at_mask
 
@@ -30,27 +30,36 @@ class PairLook:
       image: what the image holds.
       mask: what the mask holds.
       findings: of the two files and of the pair.
+      size: `(height, width)` of the mask, turned as its image is.
       label: the mask's class ids on a grid, turned as its image is.
     """
 
     candidate: Candidate
-    at: tuple[str, str]
+    at: tuple[str, ...]
     image: ImageLook | None
     mask: MaskLook | None
     findings: tuple[Finding, ...]
-    label: UInt8[np.ndarray, "GRID GRID"] | None = None
+    size: tuple[int, int] | None = None
+    label: Packed | None = None
 
 
-def look(candidate: Candidate, candidates: Candidates) -> PairLook:
-    """Read both files once, and compare them."""
+def look(candidate: Candidate, candidates: Candidates, pixels: bool = True) -> PairLook:
+    """Read both files once, and compare them.
+
+    Args:
+      candidate: the pair.
+      candidates: what it is one of.
+      pixels: of the image; else its head alone is read.
+    """
     image_at = candidates.where(candidate.image)
+    image, findings = look_at_image(candidate.image, image_at, pixels)
+    if not candidate.mask:  # a frame without a label
+        size = image and image.size
+        return PairLook(candidate, (image_at,), image, None, tuple(findings), size)
     mask_at = candidates.where(candidate.mask)
-    image, findings = look_at_image(candidate.image, image_at)
-    mask, found = look_at_mask(candidate.mask, mask_at, candidates.rule)
+    rule = candidate.rule or candidates.rule
+    mask, found = look_at_mask(candidate.mask, mask_at, rule)
     findings += found
-    for path in candidate.earlier:
-        _, found = look_at_image(path, candidates.where(path))
-        findings += found
     if image is None or mask is None:
         return PairLook(candidate, (image_at, mask_at), image, mask, tuple(findings))
     stored = candidates.mask_orientation == "stored"
@@ -58,13 +67,16 @@ def look(candidate: Candidate, candidates: Candidates) -> PairLook:
     size = mask.size[::-1] if stored and orientation >= 5 else mask.size
     if size != image.size:
         findings.append(_sizes(image_at, mask_at, image, mask, size))
-    label = decode.turn_upright(mask.grid, orientation) if stored else mask.grid
-    if orientation != 1 and size == image.size:
+    label = mask.grid
+    if stored and orientation != 1:
+        label = Packed.of(decode.turn_upright(label.array(), orientation))
+    if pixels and orientation != 1 and size == image.size:
         findings = [f for f in findings if f.kind != "orientation"]
         findings += _turned(image_at, mask_at, image, mask, stored)
     if mask.counts is not None:
         findings += _contents(mask_at, mask.counts)
-    return PairLook(candidate, (image_at, mask_at), image, mask, tuple(findings), label)
+    at = image_at, mask_at
+    return PairLook(candidate, at, image, mask, tuple(findings), size, label)
 
 
 def boundary(grid: UInt8[np.ndarray, "G G"]) -> Bool[np.ndarray, "G G"]:
@@ -96,8 +108,9 @@ def _sizes(image_at, mask_at, image: ImageLook, mask: MaskLook, size) -> Finding
 
 def _turned(image_at, mask_at, image: ImageLook, mask: MaskLook, stored: bool):
     """Whether the mask of a photograph that EXIF turns lies as it is declared."""
-    shown = agreement(image.edges, mask.grid)
-    turned = agreement(image.edges, decode.turn_upright(mask.grid, image.orientation))
+    edges, grid = image.edges.array(), mask.grid.array()
+    shown = agreement(edges, grid)
+    turned = agreement(edges, decode.turn_upright(grid, image.orientation))
     text = f"{image_at}: has EXIF orientation {image.orientation} and is turned "
     text += f"upright; edges of its mask agree {shown:.2f} as displayed and "
     text += f"{turned:.2f} as stored."

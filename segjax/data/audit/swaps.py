@@ -11,10 +11,10 @@ mask usually has less than that over others', the edges tell nothing and are not
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, UInt8
 
 from segjax.data.audit.findings import Finding
-from segjax.data.audit.pairs import PairLook, boundary
+from segjax.data.audit.pairs import PairLook, agreement, boundary
 
 GAIN = 0.35
 SPREADS = 2.0
@@ -25,28 +25,32 @@ SAMPLE = 64
 LARGEST = 1000
 """Doubtful pairs that are compared with each other; the most doubtful first."""
 
+BLOCK = 128
+"""Images that are compared at once; bounds the memory."""
+
 
 def suspects(looks: Sequence[PairLook]) -> list[Finding]:
     """Exchanged masks among readable pairs; each pair is in one finding at most."""
     looks = [
-        p for p in looks if p.image is not None and p.label is not None and _edged(p)
+        p
+        for p in looks
+        if p.image is not None and p.label is not None and p.mask.several
     ]
     if len(looks) < 2:
         return []
-    edges = np.stack([p.image.edges.ravel() for p in looks])
-    lines = np.stack([boundary(p.label).ravel() for p in looks])
-    own = np.array([_mean(e, b) for e, b in zip(edges, lines, strict=True)])
-    usual, spread, chance = _usual(edges, lines, own)
+    own = np.array([agreement(p.image.edges.array(), p.label.array()) for p in looks])
+    usual, spread, chance = _usual(looks, own)
     fits = np.array([_fits(p) for p in looks])
     doubtful = np.flatnonzero(~fits | (own < chance + usual / 2))
     doubtful = doubtful[np.argsort(own[doubtful] - chance[doubtful])][:LARGEST]
     if len(doubtful) < 2:
         return []
     doubtful.sort()
-    table = _agreements(edges[doubtful], lines[doubtful])
+    few = [looks[i] for i in doubtful]
+    table = _agreements(_edges(few), _lines(few))
     own = np.diag(table)
     gain = np.minimum(table - own[:, None], (table - own[:, None]).T)
-    crossed, cured = _crossed([looks[i] for i in doubtful])
+    crossed, cured = _crossed(few)
     tells = usual > SPREADS * spread  # else own masks fit hardly better than others'
     least = max(GAIN * usual, SPREADS * spread) if tells else np.inf
     least = np.where(cured, 0.0, least)
@@ -56,13 +60,9 @@ def suspects(looks: Sequence[PairLook]) -> list[Finding]:
     out = []
     while gain.size and gain.max() > 0:
         i, j = sorted(map(int, np.unravel_index(gain.argmax(), gain.shape)))
-        out.append(_finding(looks[doubtful[i]], looks[doubtful[j]], table, i, j))
+        out.append(_finding(few[i], few[j], table, i, j))
         gain[[i, j]] = gain[:, [i, j]] = -1
     return out
-
-
-def _edged(p: PairLook) -> bool:
-    return p.mask.several()
 
 
 def _fits(p: PairLook) -> bool:
@@ -70,8 +70,12 @@ def _fits(p: PairLook) -> bool:
     return p.mask.size in (p.image.size, p.image.size[::-1])
 
 
-def _mean(edges: np.ndarray, lines: np.ndarray) -> float:
-    return float(edges[lines].mean() / 255 - 0.5)
+def _edges(looks: Sequence[PairLook]) -> UInt8[np.ndarray, "IMAGES POINTS"]:
+    return np.stack([p.image.edges.array().ravel() for p in looks])
+
+
+def _lines(looks: Sequence[PairLook]) -> Bool[np.ndarray, "MASKS POINTS"]:
+    return np.stack([boundary(p.label.array()).ravel() for p in looks])
 
 
 def _agreements(
@@ -83,17 +87,18 @@ def _agreements(
     return sums / (255 * count) - 0.5
 
 
-def _usual(edges, lines, own) -> tuple[float, float, np.ndarray]:
+def _usual(looks, own) -> tuple[float, float, np.ndarray]:
     """What own masks have over others', the spread of others', and their middle.
 
     The middle is that of each image, the other two are over all.
     """
-    some = np.random.default_rng(0).permutation(len(lines))[:SAMPLE]
-    chance, spread = np.empty(len(edges)), np.empty(len(edges))
-    for start in range(0, len(edges), 512):
-        block = slice(start, start + 512)
-        table = _agreements(edges[block], lines[some])
-        table[np.arange(len(edges))[block, None] == some[None]] = np.nan
+    some = np.random.default_rng(0).permutation(len(looks))[:SAMPLE]
+    lines = _lines([looks[i] for i in some])
+    chance, spread = np.empty(len(looks)), np.empty(len(looks))
+    for start in range(0, len(looks), BLOCK):
+        block = slice(start, start + BLOCK)
+        table = _agreements(_edges(looks[block]), lines)
+        table[np.arange(len(looks))[block, None] == some[None]] = np.nan
         chance[block] = np.nanmedian(table, axis=1)
         spread[block] = np.nanstd(table, axis=1)
     return float(np.median(own - chance)), float(np.median(spread)), chance

@@ -10,7 +10,7 @@ from typing import Literal
 from segjax.core.errors import UserError
 from segjax.data import retina, splits
 from segjax.data.retina import RetinaFiles
-from segjax.data.source import bad_split, find_root
+from segjax.data.source import find_root
 
 INFO = retina.info(
     "chase_db1",
@@ -26,7 +26,6 @@ INFO = retina.info(
 ANNOTATORS = {1: "_1stHO", 2: "_2ndHO"}
 """Human observers."""
 
-SPLITS = ("train", "val", "all")
 TRAIN_CHILDREN = 10
 """The usual split: the first 20 images train, the last 8 are scored."""
 
@@ -86,20 +85,16 @@ def make(
     ]:
         raise UserError(problems)
     child = {name: name[6:8] for name in rows}
-    if folds or fold or split_file:
-        chosen = splits.part(
-            INFO,
-            split,
-            rows,
-            split_seed=split_seed,
-            folds=folds,
-            fold=fold,
-            split_file=split_file,
-            group=child,
-        )
-    elif split not in SPLITS:
-        raise bad_split(INFO, split, SPLITS)
-    else:
-        train = {name for name in rows if int(child[name]) <= TRAIN_CHILDREN}
-        chosen = {"train": train, "val": set(rows) - train, "all": set(rows)}[split]
+    usual = {name for name in rows if int(child[name]) > TRAIN_CHILDREN}
+    chosen = splits.part(
+        INFO,
+        split,
+        rows,
+        split_seed=split_seed,
+        folds=folds,
+        fold=fold,
+        split_file=split_file,
+        usual=usual,
+        group=child,
+    )
     return retina.make(INFO, split, base, {n: rows[n] for n in chosen}, outside)

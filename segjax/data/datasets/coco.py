@@ -24,7 +24,6 @@ import pathlib
 from typing import Literal
 
 import numpy as np
-from jaxtyping import UInt8
 
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
@@ -188,17 +187,15 @@ class _Panoptic(PairedFiles):
     listing: str = ""
     segments: tuple[bytes, ...] = ()  # 118,287 arrays, small and comparable
 
-    def label(self, i: int) -> UInt8[np.ndarray, "H W"]:
-        """The mask of example `i` alone."""
-        path = self.pairs[i][2]
+    def rule_of(self, i: int) -> labels.LabelMap:
+        """The colours of the segments in the mask of example `i`."""
         meaning = dict(self.rule.values)
         pairs = np.frombuffer(self.segments[i], np.int32).reshape(-1, 2).tolist()
         codes = tuple(
             ((n & 255, n >> 8 & 255, n >> 16), meaning[category])
             for n, category in ((0, 0), *pairs)
         )
-        rule = labels.LabelMap(colours=codes, layout="panoptic")
-        return labels.read(path, rule, self.where(path))
+        return labels.LabelMap(colours=codes, layout="panoptic")
 
     def files(self) -> set[str]:
         """Every file that the examples are made from."""

@@ -27,6 +27,11 @@ INFO = DatasetInfo(
     homepage="https://www.kaggle.com/datasets/faizalkarim/flood-area-segmentation",
     citation="Karim, Sharma, Barman: Flood Area Segmentation, Kaggle 2022",
     licence="no terms stated",
+    # Dice of the eight pairs of masks: 0.778 to 0.971, mean 0.902.
+    note=(
+        "Flood area: eight of its 290 photographs are in it twice, with two masks that "
+        "agree by a mean Dice of 0.90; a flood Dice above that fits one annotator."
+    ),
 )
 RULE = LabelMap(threshold=128)
 

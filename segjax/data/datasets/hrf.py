@@ -10,7 +10,7 @@ from typing import Literal
 from segjax.core.errors import UserError
 from segjax.data import retina, splits
 from segjax.data.retina import RetinaFiles
-from segjax.data.source import bad_split, find_root
+from segjax.data.source import find_root
 
 INFO = retina.info(
     "hrf",
@@ -22,7 +22,6 @@ INFO = retina.info(
     licence="CC BY 4.0",
 )
 
-SPLITS = ("train", "val", "all")
 TRAIN_EACH = 5
 """A usual split, of Orlando et al. 2017: 5 images of each kind train, 10 are scored."""
 
@@ -73,19 +72,15 @@ def make(
         if not re.fullmatch(r"\d\d_(h|dr|g)", name)
     ]:
         raise UserError(problems)
-    if folds or fold or split_file:
-        chosen = splits.part(
-            INFO,
-            split,
-            rows,
-            split_seed=split_seed,
-            folds=folds,
-            fold=fold,
-            split_file=split_file,
-        )
-    elif split not in SPLITS:
-        raise bad_split(INFO, split, SPLITS)
-    else:
-        train = {name for name in rows if int(name[:2]) <= TRAIN_EACH}
-        chosen = {"train": train, "val": set(rows) - train, "all": set(rows)}[split]
+    usual = {name for name in rows if int(name[:2]) > TRAIN_EACH}
+    chosen = splits.part(
+        INFO,
+        split,
+        rows,
+        split_seed=split_seed,
+        folds=folds,
+        fold=fold,
+        split_file=split_file,
+        usual=usual,
+    )
     return retina.make(INFO, split, base, {n: rows[n] for n in chosen}, outside)

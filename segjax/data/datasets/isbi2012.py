@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import pathlib
 import re
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -98,6 +99,8 @@ def make(
 @dataclasses.dataclass(frozen=True, repr=False)
 class Pages(PairedFiles):
     """Slices that are the pages of two TIFF files; a name is the page, from 0."""
+
+    separate: ClassVar[bool] = False
 
     def __getitem__(self, i: int) -> dict:
         """Example `i`.

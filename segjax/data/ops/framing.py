@@ -18,7 +18,23 @@ from segjax.data.ops.geometry import SIDE, cut, moved, resize, window
 
 
 @dataclasses.dataclass(frozen=True)
-class Crop(grain.transforms.RandomMap):
+class _Frame:
+    """What has a height and a width, in pixels."""
+
+    height: int
+    width: int
+
+    def __post_init__(self):
+        found = outside(self, height=SIDE, width=SIDE)
+        raise_problems(found + self._problems())
+
+    def _problems(self) -> list[str]:
+        """What else is wrong with the fields."""
+        return []
+
+
+@dataclasses.dataclass(frozen=True)
+class Crop(_Frame, grain.transforms.RandomMap):
     """Cut a random window of `(height, width)`, padding where the image is smaller.
 
     Windows in which every pixel is ignored, or in which one class holds more than
@@ -28,16 +44,14 @@ class Crop(grain.transforms.RandomMap):
     Where the image is smaller than the window, it lies at a random place in it.
     """
 
-    height: int
-    width: int
     max_share: float | int = 1.0
     retries: int = 10
 
-    def __post_init__(self):
-        found = outside(self, height=SIDE, width=SIDE, retries=(0, math.inf))
+    def _problems(self) -> list[str]:
+        found = outside(self, retries=(0, math.inf))
         if not 0 < self.max_share <= 1:
             found.append(f"max_share={self.max_share}: must be in (0, 1].")
-        raise_problems(found)
+        return found
 
     def random_map(
         self, example: dict[str, Any], rng: np.random.Generator
@@ -57,7 +71,7 @@ class Crop(grain.transforms.RandomMap):
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassCrop(grain.transforms.RandomMap):
+class ClassCrop(_Frame, grain.transforms.RandomMap):
     """Cut a window of `(height, width)` round a pixel of a rare class.
 
     With probability `p` a class is drawn among `classes`, or among all classes, that
@@ -67,13 +81,11 @@ class ClassCrop(grain.transforms.RandomMap):
     label, the window is drawn as by `crop`.
     """
 
-    height: int
-    width: int
     classes: tuple[int, ...] | None = None
     p: float | int = 0.5
 
-    def __post_init__(self):
-        found = outside(self, height=SIDE, width=SIDE, p=PROBABILITY)
+    def _problems(self) -> list[str]:
+        found = outside(self, p=PROBABILITY)
         if self.classes is not None:
             bad = [k for k in self.classes if not 0 <= k < MAX_CLASSES]
             if bad or not self.classes:
@@ -81,7 +93,7 @@ class ClassCrop(grain.transforms.RandomMap):
                     f"classes={self.classes}: must be class ids from 0 to "
                     f"{MAX_CLASSES - 1}, at least one; None for all."
                 )
-        raise_problems(found)
+        return found
 
     def random_map(
         self, example: dict[str, Any], rng: np.random.Generator
@@ -110,14 +122,8 @@ class ClassCrop(grain.transforms.RandomMap):
 
 
 @dataclasses.dataclass(frozen=True)
-class CenterCrop(grain.transforms.Map):
+class CenterCrop(_Frame, grain.transforms.Map):
     """Cut the middle `(height, width)`, padding evenly where the image is smaller."""
-
-    height: int
-    width: int
-
-    def __post_init__(self):
-        raise_problems(outside(self, height=SIDE, width=SIDE))
 
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
         """Any size becomes `(height, width)`; an odd one goes bottom or right."""
@@ -127,14 +133,8 @@ class CenterCrop(grain.transforms.Map):
 
 
 @dataclasses.dataclass(frozen=True)
-class Pad(grain.transforms.Map):
+class Pad(_Frame, grain.transforms.Map):
     """Pad at the bottom and right to at least `(height, width)`; never cuts."""
-
-    height: int
-    width: int
-
-    def __post_init__(self):
-        raise_problems(outside(self, height=SIDE, width=SIDE))
 
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
         """`(H, W)` becomes `(max(H, height), max(W, width))`."""
@@ -160,7 +160,7 @@ class PadToMultiple(grain.transforms.Map):
 
 
 @dataclasses.dataclass(frozen=True)
-class ReflectPad(grain.transforms.Map):
+class ReflectPad(_Frame, grain.transforms.Map):
     """Pad all round to at least `(height, width)` by mirroring; never cuts.
 
     The mirror lies on the image's edge, so the outermost pixel stands there twice. The
@@ -170,12 +170,6 @@ class ReflectPad(grain.transforms.Map):
 
     Source: Ronneberger, Fischer, Brox, U-Net, 2015, arXiv 1505.04597, figure 2.
     """
-
-    height: int
-    width: int
-
-    def __post_init__(self):
-        raise_problems(outside(self, height=SIDE, width=SIDE))
 
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
         """`(H, W)` becomes `(max(H, height), max(W, width))`; odd: bottom or right."""
@@ -195,17 +189,11 @@ class ReflectPad(grain.transforms.Map):
 
 
 @dataclasses.dataclass(frozen=True)
-class Fit(grain.transforms.Map):
+class Fit(_Frame, grain.transforms.Map):
     """Resize to fit into `(height, width)`, aspect kept, and pad evenly: a letterbox.
 
     For training; evaluation needs no pad, `rescale` and `resize` do there.
     """
-
-    height: int
-    width: int
-
-    def __post_init__(self):
-        raise_problems(outside(self, height=SIDE, width=SIDE))
 
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
         """Any size becomes `(height, width)`; an odd pad goes bottom or right."""
