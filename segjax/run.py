@@ -19,6 +19,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts
+from segjax.core import heap
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
 from segjax.core.state import TrainState
 from segjax.data import datasets, pipeline, remembered, sampling, statistics
@@ -57,6 +58,7 @@ def train(
       SegjaxError: see `core.errors` for the kinds and their exit codes.
     """
     begin = time.monotonic()
+    heap.keep_freed()
     checked = config.resolve(settings)
     parallel.initialize(parallel.cluster(os.environ, *cluster))
     writer = parallel.process_index() == 0
