@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import batches, contestant, forms
+from benchmarks import batches, contestant, forms, rivals
 from segjax import losses, optim, parallel
 from segjax.checkpoint.foreign import carry
 from segjax.checkpoint.leaves import flatten, nest
 from segjax.core.keys import IMAGE, LABEL
 from segjax.models import MODELS
-from segjax.predict.decide import last_frame
+from segjax.predict.decide import decide, last_frame
 from segjax.train import init
 from segjax.train.step import compile_step, make_step
 
@@ -95,12 +95,11 @@ class Job:
         flops = 2 * side**3 / _best(product, matrix)
         return {"flops": flops, "bytes": 2 * array.nbytes / _best(copy, array)}
 
-    def agrees(self, arrays: Mapping[str, np.ndarray], names, image, wanted) -> float:
+    def agrees(self, arrays: Mapping[str, np.ndarray], image, wanted) -> float:
         """With the other side's numbers: largest difference over the largest logit.
 
         Args:
           arrays: the other side's state dict.
-          names: its rules; see `segjax.core.names`.
           image: `(B, [T,] H, W, 3)` float32.
           wanted: the other side's logits, channels last.
 
@@ -108,6 +107,7 @@ class Job:
           ValueError: an array has no place here, or a place no array.
         """
         target = flatten(jax.eval_shape(lambda: self._variables()))
+        names = rivals.names(self.form.model, self.form.options)
         carried = carry(arrays, names, target)
         if carried.unmatched or carried.unfilled:
             raise ValueError(f"{carried.unmatched} {carried.unfilled}")
@@ -175,6 +175,62 @@ class Train(Job):
     def value(self) -> float:
         """The last loss."""
         return float(self.loss)
+
+
+class Predict(Job):
+    """Pixels on the device to class ids: the forward pass and the largest logit."""
+
+    kinds = ("latency", "throughput")
+
+    def __init__(self, form: forms.Form):
+        super().__init__(form)
+        side = self.model.input_side(1)
+        blank = jnp.zeros((1, side, side, 3))
+        self.variables = jax.jit(self.model.init)(jax.random.key(0), blank)
+        self.images = {
+            "latency": jax.device_put(batches.pixels(form)[:1]),
+            "throughput": jax.device_put(batches.pixels(form)),
+        }
+        self.ids = None
+
+    def _variables(self):
+        return {k: self.variables.get(k, {}) for k in ("params", "batch_stats")}
+
+    def ready(self) -> dict[str, float]:
+        """Seconds until the first image is done, and those of the compiler in all."""
+
+        def forward(variables, images):
+            logits = self.model.apply(variables, normalize(images), train=False)
+            return decide(last_frame(logits), "multiclass")
+
+        forward, seconds, first = jax.jit(forward), 0.0, None
+        for kind in self.kinds:
+            begin = time.perf_counter()
+            lowered = forward.lower(self.variables, self.images[kind])
+            self.compiled[kind] = lowered.compile()
+            seconds += time.perf_counter() - begin
+            first = first or seconds + self.turn(kind, 1)[0]
+        return {"compile_seconds": seconds, "first_seconds": first}
+
+    def turn(self, kind: str, calls: int) -> list[float]:
+        """Seconds of each call; for throughput of all, waiting behind the last."""
+        compiled, images = self.compiled[kind], self.images[kind]
+        seconds, begin = [], time.perf_counter()
+        for _ in range(calls):
+            self.ids = compiled(self.variables, images)
+            if kind == "latency":
+                self.ids.block_until_ready()
+                end = time.perf_counter()
+                seconds.append(end - begin)
+                begin = end
+        if kind == "latency":
+            return seconds
+        self.ids.block_until_ready()
+        return [(time.perf_counter() - begin) / calls]
+
+    def value(self) -> float:
+        """The mean class id."""
+        return float(self.ids.mean())
 
 
 def _best(function, argument, calls: int = 5) -> float:

@@ -8,50 +8,57 @@ from typing import Any
 from benchmarks.contest import OURS
 
 HEAD = (
-    "| network | side | median ms | quartiles | least | images/s "
+    "| network | what | side | median ms | quartiles | 90 % | images/s "
     "| times segjax (quartiles) | share of peak | memory MiB | first call s |\n"
-    "|---|---|---:|---|---:|---:|---|---:|---:|---:|"
+    "|---|---|---|---:|---|---:|---:|---|---:|---:|---:|"
 )
 
 
 def rows(result: dict[str, Any], kind: str) -> Iterable[str]:
-    """One line a side of a contest."""
-    images = _images(result, kind)
-    flops = _flops(result, kind)
+    """One line a side of a contest, for one kind of turn."""
+    found = result["kinds"][kind]
+    images = 1 if kind == "latency" else result["form"]["batch"]
+    peak = result["peak"]["flops"]
     for side, row in result["sides"].items():
-        seconds = result["kinds"][kind]["seconds"][side]
-        times = result["kinds"][kind]["times_ours"].get(side)
-        best = side == result["kinds"][kind]["best_rival"]
-        mark = "**" if best else ""
-        ratio = "1"
-        if times:
+        seconds = found["seconds"][side]
+        ratio, share = "1", "-"
+        if times := found["times_ours"].get(side):
+            mark = "**" if side == found["best_rival"] else ""
             ratio = f"{mark}{times['median']:.2f}{mark} "
             ratio += f"({times['low']:.2f}-{times['high']:.2f})"
-        share = "-"
-        if flops:
-            share = f"{100 * flops / seconds['median'] / result['peak']['flops']:.0f} %"
+        if flops := _flops(result, kind):
+            share = f"{100 * flops / seconds['median'] / peak:.0f} %"
         memory = row["memory"]["device_mib"] or row["memory"]["process_mib"]
-        yield (
-            f"| {result['name']} | {side} | {1e3 * seconds['median']:.1f} "
-            f"| {1e3 * seconds['low']:.1f}-{1e3 * seconds['high']:.1f} "
-            f"| {1e3 * seconds['least']:.1f} | {images / seconds['median']:.2f} "
-            f"| {ratio} | {share} | {memory} | {row['ready']['first_seconds']:.1f} |"
+        cells = (
+            result["name"],
+            kind,
+            side,
+            f"{1e3 * seconds['median']:.1f}",
+            f"{1e3 * seconds['low']:.1f}-{1e3 * seconds['high']:.1f}",
+            f"{1e3 * seconds['p90']:.1f}",
+            f"{images / seconds['median']:.2f}",
+            ratio,
+            share,
+            f"{memory}",
+            f"{row['ready']['first_seconds']:.1f}",
         )
+        yield f"| {' | '.join(cells)} |"
 
 
-def notes(result: dict[str, Any], kind: str) -> str:
+def notes(result: dict[str, Any]) -> str:
     """The line of a contest below the table."""
     form, peak = result["form"], result["peak"]
     size = "x".join(map(str, form["size"]))
     frames = f", {form['frames']} frames" if form["frames"] > 1 else ""
-    flops = _flops(result, kind) or 0
     parts = [
         f"`{form['model']}`, batch {form['batch']}, {size}{frames}, {form['dtype']}, "
-        f"{result['sides'][OURS]['parameters']:,} parameters",
-        f"{flops / 1e9:.1f} GFLOP a call by XLA's count",
+        f"{result['sides'][OURS]['parameters']:,} parameters"
     ]
-    if theirs := (result["torch_flops"] or {}).get(kind):
-        parts[-1] += f", {theirs / 1e9:.1f} by PyTorch's"
+    for kind in result["kinds"]:
+        if flops := _flops(result, kind):
+            parts.append(f"{kind} {flops / 1e9:.1f} GFLOP by XLA's count")
+        if theirs := (result["torch_flops"] or {}).get(kind):
+            parts.append(f"{theirs / 1e9:.1f} by PyTorch's")
     parts.append(
         f"largest in this run: product {peak['flops'] / 1e9:.0f} GFLOP/s, "
         f"copy {peak['bytes'] / 1e9:.1f} GB/s"
@@ -68,7 +75,3 @@ def write(path: str | pathlib.Path, results: list[dict[str, Any]]) -> None:
 
 def _flops(result: dict[str, Any], kind: str) -> float | None:
     return result["sides"][OURS]["programs"][kind]["flops"]
-
-
-def _images(result: dict[str, Any], kind: str) -> int:
-    return 1 if kind == "latency" else result["form"]["batch"]

@@ -1,8 +1,8 @@
 """RIVALS: the same networks in PyTorch, written the way its community writes them.
 
-A rival is `module:maker`; the module has `NAMES(**options)` too: the rules by which its
-numbers are carried over to segjax (`segjax.core.names`). No module here imports PyTorch
-before its maker is called.
+A rival's module has `make(num_outputs, **options)`, which gives a `torch.nn.Module`,
+and `names(**options)`, the rules by which its numbers are carried over to segjax. None
+imports PyTorch before it makes something.
 """
 
 import importlib

@@ -1,5 +1,6 @@
 """PyTorch's side of a contest: a training loop and a prediction at their best."""
 
+import dataclasses
 import os
 import time
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import batches, contestant, forms, rivals
 from segjax.core.keys import IGNORE
@@ -124,8 +126,8 @@ class Job:
         return min(seconds)
 
     @torch.no_grad()
-    def answer(self, shape: tuple[int, ...]) -> tuple[dict, Any, np.ndarray, Any]:
-        """State dict, rules, an image and the logits that they give, in float32."""
+    def answer(self, shape: tuple[int, ...]) -> tuple[dict, np.ndarray, np.ndarray]:
+        """State dict, an image and the logits that they give, in float32."""
         image = np.random.default_rng(2).standard_normal(shape, dtype=np.float32)
         self.net.eval()
         x = torch.from_numpy(image).movedim(-1, -3).to(self.device)
@@ -133,8 +135,7 @@ class Job:
         torch.set_float32_matmul_precision("highest")
         logits, _ = both(self.net(x))
         state = {k: v.cpu().numpy() for k, v in self.net.state_dict().items()}
-        names = rivals.names(self.form.model, self.form.options)
-        return state, names, image, logits.movedim(1, -1).cpu().numpy()
+        return state, image, logits.movedim(1, -1).cpu().numpy()
 
 
 class Train(Job):
@@ -200,11 +201,65 @@ class Train(Job):
 
     def flops(self) -> dict[str, int]:
         """Of convolutions and products of a step, as PyTorch counts them."""
-        from torch.utils.flop_counter import FlopCounterMode
+        return {"step": _counted(self._step, self._loss)}
 
-        with FlopCounterMode(display=False) as counter:
-            self._step(self._loss)
-        return {"step": counter.get_total_flops()}
+
+class Predict(Job):
+    """Pixels on the device to class ids: the forward pass and the largest logit."""
+
+    kinds = ("latency", "throughput")
+
+    def __init__(self, form: forms.Form, way: str = "eager"):
+        super().__init__(form, way)
+        self.net.eval()
+        self.images = {
+            "latency": self.pixels(dataclasses.replace(form, batch=1)),
+            "throughput": self.pixels(form),
+        }
+        self.forward = {kind: self.compile(self._ids) for kind in self.kinds}
+        self.ids = None
+
+    def _ids(self, image):
+        with self.autocast():
+            logits, _ = both(self.net(self.normalized(image)))
+        return logits.argmax(1).to(torch.uint8)
+
+    def ready(self) -> dict[str, float]:
+        """Seconds until the first image is done."""
+        first = self.turn("latency", 1)[0]
+        self.turn("throughput", 1)
+        return {"first_seconds": first}
+
+    @torch.no_grad()
+    def turn(self, kind: str, calls: int) -> list[float]:
+        """Seconds of each call; for throughput of all, waiting behind the last."""
+        seconds, begin = [], time.perf_counter()
+        for _ in range(calls):
+            self.ids = self.forward[kind](self.images[kind])
+            if kind == "latency":
+                self.wait()
+                end = time.perf_counter()
+                seconds.append(end - begin)
+                begin = end
+        if kind == "latency":
+            return seconds
+        self.wait()
+        return [(time.perf_counter() - begin) / calls]
+
+    def value(self) -> float:
+        """The mean class id."""
+        return float(self.ids.float().mean())
+
+    @torch.no_grad()
+    def flops(self) -> dict[str, int]:
+        """Of convolutions and products of a call, as PyTorch counts them."""
+        return {kind: _counted(self._ids, self.images[kind]) for kind in self.kinds}
+
+
+def _counted(function, *arguments) -> int:
+    with FlopCounterMode(display=False) as counter:
+        function(*arguments)
+    return counter.get_total_flops()
 
 
 def both(outputs: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
