@@ -65,14 +65,24 @@ def sides(vs: str, ways: Sequence[str], task: str) -> dict[str, tuple[str, dict]
     """
     found = {OURS: (f"benchmarks.ours:{task}", {})}
     if vs == "torch":
-        if importlib.util.find_spec("torch") is None:
-            raise UserError(
-                "--vs=torch: PyTorch is not installed; install the "
-                "requirements-oracles.txt, or give --vs=none."
-            )
+        need_torch()
         for way in ways:
             found[f"torch {way}"] = f"benchmarks.rivals.side:{task}", {"way": way}
     return found
+
+
+def need_torch() -> None:
+    """Refuse to go on without PyTorch.
+
+    Raises:
+      UserError: it is not installed.
+    """
+    for package in ("torch", "torchvision"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(
+                f"--vs=torch: {package} is not installed; install the "
+                "requirements-oracles.txt, or give --vs=none."
+            )
 
 
 def run(name: str, form: Form, made: dict[str, tuple[str, dict]], pace: Pace) -> dict:
