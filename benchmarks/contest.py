@@ -10,7 +10,7 @@ import dataclasses
 import importlib.util
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks import clock
@@ -85,8 +85,21 @@ def need_torch() -> None:
             )
 
 
-def run(name: str, form: Form, made: dict[str, tuple[str, dict]], pace: Pace) -> dict:
+def run(
+    name: str,
+    form: Form,
+    made: dict[str, tuple[str, dict]],
+    pace: Pace,
+    start: Callable = Contestant,
+) -> dict:
     """Measure one form by all sides; returns plain data.
+
+    Args:
+      name: of the form, for messages and the table.
+      form: what is measured.
+      made: side -> who makes its job, and the arguments beside the form; see `sides`.
+      pace: how long.
+      start: `(maker, arguments) ->` a job in a `with`, called by a method's name.
 
     Raises:
       UserError: the sides are not of the same network, or a loss is not finite.
@@ -95,7 +108,7 @@ def run(name: str, form: Form, made: dict[str, tuple[str, dict]], pace: Pace) ->
     with contextlib.ExitStack() as stack:
         jobs, rows = {}, {}
         for side, (maker, more) in made.items():
-            job = stack.enter_context(Contestant(maker, {"form": form, **more}))
+            job = stack.enter_context(start(maker, {"form": form, **more}))
             rows[side] = {"ready": job("ready"), **job("facts")}
             jobs[side] = job
         raise_problems(_parameters(name, rows))
