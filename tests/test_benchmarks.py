@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 
@@ -234,7 +233,7 @@ def test_from_the_same_numbers_both_sides_train_alike(name):
         losses.append(pair)
     theirs, mine = np.array(losses).T
     assert theirs == pytest.approx(mine, rel=2e-3)
-    assert statistics.stdev(theirs) > 0.01  # it did learn
+    assert theirs[0] - theirs[-1] > 0.01  # they did learn
 
 
 def program(*words: str) -> subprocess.CompletedProcess:
