@@ -11,7 +11,7 @@ updates. See README.md beside this file for how to read the table.
 
 from benchmarks import program
 
-WAYS = {"cpu": ["eager", "compiled"], "gpu": ["eager", "compiled"]}
+WAYS = {"cpu": ["eager", "eager_nchw", "compiled"], "gpu": ["eager", "compiled"]}
 
 if __name__ == "__main__":
     program.start("Train", ["step"], WAYS)
