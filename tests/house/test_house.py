@@ -239,7 +239,9 @@ def _pins(path: pathlib.Path) -> dict[str, str]:
     return found
 
 
-DOCUMENTS = [p for p in (ROOT / "README.md", ROOT / "BUILD.md") if p.exists()]
+OURS = ("segjax", "benchmarks", "tests")
+DOCUMENTS = [ROOT / n for n in ("README.md", "BUILD.md", "benchmarks/README.md")]
+DOCUMENTS = [path for path in DOCUMENTS if path.exists()]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
@@ -303,6 +305,10 @@ def _command_problems(line: str) -> list[str]:
             known = {"--config", "--workdir", "--debug", "--help", "--coordinator"}
             known |= {"--num_processes", "--process_id"}
             found += [f"{line}: {f}" for f in flags - known if f.startswith("--")]
+    if words[:2] == ["python", "-m"] and words[2].split(".")[0] in OURS:
+        module = ROOT.joinpath(*words[2].split("."))
+        if not (module.is_dir() or module.with_suffix(".py").exists()):
+            found.append(f"{line}: {words[2]} does not exist")
     if words[0] == "segjax" and (PACKAGE / "cli.py").exists() and len(words) > 1:
         known = run([sys.executable, "-m", "segjax", "--help"]).stdout
         if not words[1].startswith("-") and words[1] not in re.split(r"\W+", known):

@@ -71,6 +71,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.rivals.vision import with_torchvision  # noqa: F401 (for the oracles)
 from segjax.checkpoint.foreign import carry
 from segjax.checkpoint.leaves import flatten, nest
 from segjax.core.names import Names
@@ -142,27 +143,6 @@ def oracles() -> dict[str, Oracle]:
             assert oracle.name not in found, f"{oracle.name}: two oracles of this name"
             found[oracle.name] = oracle
     return found
-
-
-def with_torchvision() -> None:
-    """Make torchvision importable beside a PyTorch that its binary does not fit.
-
-    Its Python part registers fakes for operators that its binary would have defined;
-    defining two of them is enough for the networks, which use neither.
-    """
-    import torch
-
-    global _library
-    if _library is None:
-        _library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            with contextlib.suppress(RuntimeError):  # the binary did load
-                _library.define(
-                    f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-                )
-
-
-_library: Any = None
 
 
 def image(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:

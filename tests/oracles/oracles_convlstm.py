@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
+from benchmarks.rivals import convlstm_unet
 from segjax.core.names import Names
 from segjax.models.convlstm_unet import ConvLSTMUNet
 from segjax.nn.convlstm import ConvLSTM
@@ -42,52 +43,18 @@ def _cell(before: int, features: int, peepholes: bool):
     return Cell()
 
 
-def _unet():
-    import torch
-    from torch import nn
-
-    def twice(before, after):
-        layers = []
-        for channels in (before, after):
-            layers += [nn.Conv2d(channels, after, 3, padding=1), nn.BatchNorm2d(after)]
-            layers += [nn.ReLU()]
-        return nn.Sequential(*layers)
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            n = [WIDTH * 2**level for level in range(DEPTH + 1)]
-            self.down = nn.ModuleList(map(twice, [3, *n[:-1]], n))
-            self.down_memory = nn.ModuleList(_cell(m, m, False) for m in n[:-1])
-            self.grow = nn.ModuleList(
-                nn.ConvTranspose2d(2 * m, m, 2, stride=2) for m in n[:-1]
-            )
-            self.up = nn.ModuleList(twice(2 * m, m) for m in n[:-1])
-            self.up_memory = nn.ModuleList(_cell(m, m, False) for m in n[:-1])
-            self.head = nn.Conv2d(WIDTH, OUTPUTS, 1)
-
-        def forward(self, frames):
-            skips = []
-            for level in range(DEPTH):
-                frames = self.down_memory[level]([self.down[level](x) for x in frames])
-                skips.append(frames)
-                frames = [nn.functional.max_pool2d(x, 2) for x in frames]
-            frames = [self.down[DEPTH](x) for x in frames]
-            for level in reversed(range(DEPTH)):
-                pairs = zip(skips[level], map(self.grow[level], frames), strict=True)
-                frames = [self.up[level](torch.cat(pair, dim=1)) for pair in pairs]
-                frames = self.up_memory[level](frames)
-            return self.head(frames[-1])
-
-    return Net()
-
-
 def _frames(module, x):
     """The image, rolled on by a row a frame, as a list of frames."""
     import torch
 
-    outputs = module([torch.roll(x, t, dims=2) for t in range(T)])
-    return outputs if torch.is_tensor(outputs) else torch.cat(outputs)
+    return torch.cat(module([torch.roll(x, t, dims=2) for t in range(T)]))
+
+
+def _stacked(module, x):
+    """The same frames as a clip."""
+    import torch
+
+    return module(torch.stack([torch.roll(x, t, dims=2) for t in range(T)], dim=1))
 
 
 def _clip(x):
@@ -110,14 +77,16 @@ def _model(model, variables, x):
     return model.apply(variables, _clip(x))
 
 
-def _names(cell: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Rules of a cell: its arrays have no module of their own in segjax."""
-    return (
-        (rf"{cell}x\.weight", rf"{ours}input_kernel"),
-        (rf"{cell}h\.weight", rf"{ours}state_kernel"),
-        (rf"{cell}h\.bias", rf"{ours}bias"),
-        (rf"{cell}([ifo])", rf"{ours}peephole_\g<{1 + cell.count('(')}>"),
-    )
+NAMES = Names(
+    project="plain",
+    modules=(
+        (r"x\.weight", "layer/input_kernel"),
+        (r"h\.weight", "layer/state_kernel"),
+        (r"h\.bias", "layer/bias"),
+        (r"([ifo])", r"layer/peephole_\1"),
+    ),
+)
+"""Of a cell: its arrays have no module of their own in segjax."""
 
 
 def _alone(name: str, peepholes: bool) -> Oracle:
@@ -125,7 +94,7 @@ def _alone(name: str, peepholes: bool) -> Oracle:
         name,
         ours=lambda: Alone(peepholes),
         theirs=lambda: _cell(3, FEATURES, peepholes),
-        names=Names(project="plain", modules=_names("", "layer/")),
+        names=NAMES,
         against="a loop in PyTorch",
         shape=(2, 16, 12, 3),
         large=(2, 48, 64, 3),
@@ -140,28 +109,12 @@ ORACLES = (
     Oracle(
         "convlstm_unet_plain",
         ours=lambda: ConvLSTMUNet(num_outputs=OUTPUTS, width=WIDTH, depth=DEPTH),
-        theirs=_unet,
-        names=Names(
-            project="plain",
-            modules=(
-                (rf"down\.{DEPTH}\.0", "bottom/conv1"),
-                (rf"down\.{DEPTH}\.1", "bottom/norm1"),
-                (rf"down\.{DEPTH}\.3", "bottom/conv2"),
-                (rf"down\.{DEPTH}\.4", "bottom/norm2"),
-                (r"(down|up)\.(\d)\.0", r"\1\2/conv1"),
-                (r"(down|up)\.(\d)\.1", r"\1\2/norm1"),
-                (r"(down|up)\.(\d)\.3", r"\1\2/conv2"),
-                (r"(down|up)\.(\d)\.4", r"\1\2/norm2"),
-                *_names(r"(down|up)_memory\.(\d)\.", r"\1\2_memory/"),
-                (r"grow\.(\d)", r"up\1_grow"),
-                (r"head", "head"),
-            ),
-            kinds=((r"grow\.\d\.weight", "transposed"),),
-        ),
+        theirs=lambda: convlstm_unet.make(OUTPUTS, WIDTH, DEPTH),
+        names=convlstm_unet.names(WIDTH, DEPTH),
         against="70 lines of PyTorch",
         shape=(2, 16, 24, 3),
         large=(2, 48, 64, 3),
-        run=_frames,
+        run=_stacked,
         apply=_model,
         note=f"{T} frames, the last one's logits",
     ),

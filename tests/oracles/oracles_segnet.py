@@ -3,9 +3,9 @@
 import dataclasses
 from functools import partial
 
+from benchmarks.rivals import segnet
 from segjax.core.names import Names
 from segjax.models.backbones.mobilenet_v1 import MobileNetV1
-from segjax.models.backbones.vgg import VGG16Normed
 from segjax.models.enet import CONTEXT, ENet
 from segjax.models.mobilenet_segnet import DEEPEST, MobileNetSegNet
 from segjax.models.segnet import SegNet
@@ -31,65 +31,6 @@ def _unpool(x, trail):
 
     indices, size = trail
     return torch.nn.functional.max_unpool2d(x, indices, 2, output_size=size)
-
-
-def _segnet():
-    """torchvision's VGG-16-BN, slim, its poolings with indices; and its mirror."""
-    with_torchvision()
-    from torch import nn
-    from torchvision.models.vgg import make_layers
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            plan = []
-            for width, n in zip(WIDTHS, CONVOLUTIONS, strict=True):
-                plan += [width] * n + ["M"]
-            self.features = make_layers(plan, batch_norm=True)
-            self.up = nn.ModuleList()
-            for level, n in enumerate(CONVOLUTIONS):
-                width, last = WIDTHS[level], WIDTHS[max(0, level - 1)]
-                outputs = [width] * (n - 1) + [last] * (level > 0)
-                self.up.append(
-                    nn.ModuleList(
-                        nn.Sequential(
-                            nn.Conv2d(width, f, 3, padding=1), nn.BatchNorm2d(f)
-                        )
-                        for f in outputs
-                    )
-                )
-            self.head = nn.Conv2d(WIDTHS[0], K, 3, padding=1)
-
-        def forward(self, x):
-            trail = []
-            for layer in self.features:
-                if isinstance(layer, nn.MaxPool2d):
-                    x, step = _pool(x)
-                    trail.append(step)
-                else:
-                    x = layer(x)
-            for level in reversed(range(len(trail))):
-                x = _unpool(x, trail[level])
-                for layer in self.up[level]:
-                    x = layer(x).relu()
-            return self.head(x)
-
-    return Net()
-
-
-SEGNET = Names(
-    project="plain",
-    modules=(
-        *VGG16Normed.foreign[0].nested("", "encoder").modules,
-        *(
-            (rf"up\.{level}\.{i}\.{j}", f"up{level + 1}/conv{i + 1}/{layer}")
-            for level in range(5)
-            for i in range(3)
-            for j, layer in enumerate(("conv", "norm"))
-        ),
-        (r"head", "head"),
-    ),
-)
 
 
 def _segnet_basic():
@@ -288,8 +229,8 @@ ORACLES = (
     Oracle(
         "segnet_torchvision",
         ours=lambda: SegNet(K, widths=WIDTHS, convolutions=CONVOLUTIONS),
-        theirs=_segnet,
-        names=SEGNET,
+        theirs=lambda: segnet.make(K, WIDTHS, CONVOLUTIONS),
+        names=segnet.names(WIDTHS, CONVOLUTIONS),
         against="torchvision",
         shape=(2, 45, 38, 3),
         large=(1, 90, 121, 3),

@@ -1,0 +1,1 @@
+"""Speed and soundness, measured where they are claimed; see README.md here."""
