@@ -15,6 +15,7 @@ from segjax.checkpoint.foreign import carry
 from segjax.checkpoint.leaves import flatten, nest
 from segjax.core.keys import IMAGE, LABEL
 from segjax.models import MODELS
+from segjax.nn.backend import portable
 from segjax.predict.decide import decide, last_frame
 from segjax.train import init
 from segjax.train.step import compile_step, make_step
@@ -76,19 +77,20 @@ class Job:
     def compile(self, kind: str, function: Any, *arguments: Any) -> float:
         """Compile `function` for turns of `kind`; returns the seconds it took.
 
-        XLA counts the operations twice: before the backend's rewriting, where a loop's
-        body counts once, and behind it, where a library's convolution may not count.
-        The larger of the two is given.
+        XLA counts the operations of the same function in its own, portable forms: it
+        cannot count within another library's calls. It does so twice: before the
+        backend's rewriting, where a loop's body counts once, and behind it, where a
+        library's convolution may not count. The larger of the two is given.
         """
         begin = time.perf_counter()
-        lowered = function.lower(*arguments)
-        self.compiled[kind] = lowered.compile()
+        self.compiled[kind] = function.lower(*arguments).compile()
         seconds = time.perf_counter() - begin
+        with portable():
+            lowered = function.lower(*arguments)
+            stages = {"flops_before": lowered, "flops_behind": lowered.compile()}
         counts = {
-            "flops_before": (lowered.cost_analysis() or {}).get("flops", 0.0),
-            "flops_behind": (self.compiled[kind].cost_analysis() or {}).get(
-                "flops", 0.0
-            ),
+            name: (stage.cost_analysis() or {}).get("flops", 0.0)
+            for name, stage in stages.items()
         }
         self.flops[kind] = {"flops": max(counts.values()) or None, **counts}
         return seconds

@@ -1,12 +1,10 @@
 """What a layer is traced for, where that decides between equal forms."""
 
 import contextlib
-import contextvars
-from collections.abc import Iterator
 
 import jax
 
-_PORTABLE = contextvars.ContextVar("portable", default=False)
+_PORTABLE = jax.make_user_context(default_value=False)
 
 
 def on_cpu() -> bool:
@@ -14,19 +12,13 @@ def on_cpu() -> bool:
 
     Forms differ in speed alone, so a wrong guess costs time and nothing else.
     """
-    return jax.default_backend() == "cpu" and not _PORTABLE.get()
+    return jax.default_backend() == "cpu" and not _PORTABLE.value
 
 
-@contextlib.contextmanager
-def portable() -> Iterator[None]:
+def portable() -> contextlib.AbstractContextManager[None]:
     """Within, layers take XLA's own operations, whatever the backend.
 
     For programs that leave this machine, and for counting operations, which XLA cannot
-    do inside another library's calls. What `jit` has traced before, it does not trace
-    again: give it a new function.
+    do inside another library's calls. `jit` traces its functions anew within.
     """
-    token = _PORTABLE.set(True)
-    try:
-        yield
-    finally:
-        _PORTABLE.reset(token)
+    return _PORTABLE(True)

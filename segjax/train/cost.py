@@ -12,6 +12,7 @@ import optax
 from segjax import losses
 from segjax.core.keys import IMAGE, LABEL
 from segjax.models.segmenter import Segmenter
+from segjax.nn.backend import portable
 from segjax.train import init
 from segjax.train.step import make_step
 
@@ -62,7 +63,8 @@ def of(model: Segmenter, size: tuple[int, int], *, memory: bool = False) -> Cost
     """
     image = _image(model, size)
     made = jax.eval_shape(model.init, jax.random.key(0), image)
-    forward = jax.jit(model.apply).lower(made, image)
+    with portable():  # XLA cannot count within another library's calls
+        forward = jax.jit(model.apply).lower(made, image)
     return Cost(
         parameters=init.count_parameters(made["params"]),
         running_statistics=init.count_parameters(made.get("batch_stats", {})),
