@@ -1,4 +1,4 @@
-"""What a data set is, apart from its pixels: its class table and where it is from."""
+"""What a data set is, apart from its files: classes, kind of pixels, provenance."""
 
 import dataclasses
 import hashlib
@@ -8,6 +8,7 @@ import numpy as np
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, MAX_CLASSES
+from segjax.core.pixels import RGB, Pixels
 
 IGNORE_COLOUR = (0, 0, 0)
 """RGB of ignored pixels in every colour map that segjax draws."""
@@ -15,7 +16,7 @@ IGNORE_COLOUR = (0, 0, 0)
 
 @dataclasses.dataclass(frozen=True)
 class DatasetInfo:
-    """A data set's class table and provenance.
+    """A data set's class table, kind of pixels and provenance.
 
     Attributes:
       name: key of the data set in its table.
@@ -24,6 +25,7 @@ class DatasetInfo:
       homepage: where a person gets the data; empty for generated data.
       citation: authors, title, year.
       licence: terms of use in a few words.
+      pixels: channels and depth of its images.
     """
 
     name: str
@@ -32,6 +34,7 @@ class DatasetInfo:
     homepage: str = ""
     citation: str = ""
     licence: str = ""
+    pixels: Pixels = RGB
 
     def __post_init__(self):
         if not 2 <= len(self.class_names) <= MAX_CLASSES:
