@@ -29,6 +29,7 @@ from ml_collections import ConfigDict
 from segjax import losses, optim
 from segjax.core import opstring
 from segjax.core.errors import UserError, raise_problems
+from segjax.core.pixels import RGB, Pixels
 from segjax.core.tables import signature_problems, unknown
 from segjax.data import ops
 from segjax.data.datasets import DATASETS
@@ -298,6 +299,7 @@ def _crossed(plain: Mapping[str, Any]) -> list[str]:
                 f"does not take such sides (stride {model.stride}). "
                 f"Use {near[0]}x{near[1]}."
             )
+    found += _declared(plain)
     frames = plain["data"].get("frames", 1)
     if frames > 1 and not model.takes_clips:
         found.append(
@@ -307,6 +309,28 @@ def _crossed(plain: Mapping[str, Any]) -> list[str]:
         )
     num_steps = plain["train"]["num_steps"]
     return found + optim.problems(plain["optim"], num_steps=num_steps)
+
+
+def pixel_problems(section: Input, pixels: Pixels) -> list[str]:
+    """Ops that do not take such images, and a `normalize` of other channels."""
+    found = []
+    for field in ("train_ops", "eval_ops"):
+        where = f"config.input.{field}"
+        found += ops.pixel_problems(
+            *_ops(getattr(section, field), where), pixels, where
+        )
+    return found
+
+
+def _declared(plain: Mapping[str, Any]) -> list[str]:
+    """The same for the pixels that a config declares; files may declare them, too."""
+    if plain["data"]["name"] == "prepared":
+        return []
+    try:
+        own = {k: plain["data"][k] for k in ("channels", "depth") if k in plain["data"]}
+        return pixel_problems(Input(**plain["input"]), Pixels(**own))
+    except UserError as error:
+        return error.problems
 
 
 def make_model(section: Mapping[str, Any], num_outputs: int):
@@ -341,6 +365,9 @@ def _set(plain: dict[str, Any]) -> dict[str, Any]:
     """
     empty = {"init_from": None, "init_allow": (), "init_under": ""}
     plain = {k: v for k, v in plain.items() if k not in empty or v != empty[k]}
+    if isinstance(data := plain.get("data"), dict) and data.get("name") == "folder":
+        usual = {"channels": RGB.channels, "depth": RGB.depth}
+        plain["data"] = {k: v for k, v in data.items() if v != usual.get(k, ...)}
     optim_section = plain.get("optim")
     if isinstance(optim_section, dict) and optim_section.get("freeze") == ():
         rest = {k: v for k, v in optim_section.items() if k != "freeze"}

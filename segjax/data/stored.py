@@ -14,8 +14,9 @@ EXIF orientation       applied, as for all images
 floats                 refused where one is nan or infinite
 =====================  =================================================================
 
-OpenCV takes the first band of a TIFF of two for all of it and Pillow opens none of five,
-so TIFF is tifffile's; what it has no codec for (LZW) is OpenCV's, up to three channels.
+OpenCV takes the first band of a TIFF of two for all of it and Pillow opens none of
+five, so TIFF is tifffile's; what it has no codec for (LZW) is OpenCV's, up to three
+channels.
 """
 
 import io
@@ -42,6 +43,10 @@ _TURNS = {  # EXIF orientation -> the upright picture
     7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
     8: lambda a: a.swapaxes(0, 1)[::-1],
 }
+
+
+class Undeclared(UserError):
+    """A file holds other channels or another depth than its data set declares."""
 
 
 def decode(
@@ -243,11 +248,13 @@ def _refuse_other(where: str, shape, dtype, pixels: Pixels) -> None:
         )
     except UserError:
         advice = "Save it as uint8, uint16 or float32, channels last"
-    raise UserError(
+    raise Undeclared(
         f"{where}: holds {channels} channels of {kind.name} ({shape[0]}x{shape[1]}); "
         f"config.data declares {pixels}. {advice}."
     )
 
 
 def _damaged(where: str, why: Any) -> UserError:
-    return UserError(f"{where}: is damaged ({why}); copy the file again or leave it out.")
+    return UserError(
+        f"{where}: is damaged ({why}); copy the file again or leave it out."
+    )

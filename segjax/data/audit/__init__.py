@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from segjax.core.errors import UserError
+from segjax.core.pixels import RGB, Pixels
 from segjax.data import remembered
 from segjax.data.audit import across, candidates, classes, pairs, swaps
 from segjax.data.audit.findings import KINDS, VERDICTS, Finding
@@ -45,6 +46,7 @@ class Audit:
       examples: split -> number of pairs that were audited.
       class_pixels: split -> `K` pixel counts.
       left_out: split -> why it was not audited.
+      pixels: channels and depth of its images.
       findings: the heaviest verdict first, then as in `KINDS`, the worst first.
     """
 
@@ -54,6 +56,7 @@ class Audit:
     class_pixels: Mapping[str, tuple[int, ...]]
     left_out: Mapping[str, str]
     findings: tuple[Finding, ...]
+    pixels: Pixels = RGB
 
     def counts(self) -> dict[str, int]:
         """Kind -> number of findings, in the order of `findings`."""
@@ -113,6 +116,7 @@ def run(
         class_pixels=classes.pixels_by_split(looks, found.info),
         left_out=found.left_out,
         findings=tuple(sorted(dict.fromkeys(every), key=_weight)),
+        pixels=found.info.pixels,
     )
     if path is not None:
         remembered.write(path, dataclasses.asdict(audit))
@@ -152,6 +156,7 @@ def _load(path: pathlib.Path) -> Audit | None:
         fields["class_pixels"] = {
             split: tuple(counts) for split, counts in fields["class_pixels"].items()
         }
-        return Audit(**fields, findings=found)
+        pixels = Pixels(**fields.pop("pixels"))
+        return Audit(**fields, findings=found, pixels=pixels)
     except (KeyError, TypeError):
         return None

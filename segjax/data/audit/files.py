@@ -14,8 +14,10 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from segjax.core.errors import UserError
-from segjax.data import decode
+from segjax.core.pixels import RGB, Pixels
+from segjax.data import decode, stored
 from segjax.data.audit.findings import Finding
+from segjax.data.display import shown
 
 SMALL = 64
 """Side of the grey copy that near-duplicates are compared by."""
@@ -47,8 +49,12 @@ class ImageLook:
     edges: UInt8[np.ndarray, "GRID GRID"]
 
 
-def look_at_image(path: str, where: str) -> tuple[ImageLook | None, list[Finding]]:
+def look_at_image(
+    path: str, where: str, pixels: Pixels = RGB
+) -> tuple[ImageLook | None, list[Finding]]:
     """What the file holds, None if it is no picture, and what is wrong with it."""
+    if pixels != RGB:
+        return _look_at_stored(path, where, pixels)
     head, problem = read_head(path, where)
     if head is None:
         return None, [problem]
@@ -61,15 +67,32 @@ def look_at_image(path: str, where: str) -> tuple[ImageLook | None, list[Finding
         kind = "image_mode" if image.mode == "F" else "damaged"
         text = error.problems[0]
         return None, [*findings, Finding(kind, (where,), text, "refuse")]
-    orientation = raw_orientation(image)
-    look = ImageLook(
+    return _look(content, array, raw_orientation(image)), findings
+
+
+def _look_at_stored(path: str, where: str, pixels: Pixels):
+    """The same of an image that is declared to be another than 8-bit RGB."""
+    try:
+        content = decode.read_bytes(path, where)
+    except UserError as error:
+        return None, [_unread(path, where, error)]
+    try:
+        array = decode.decode_image(content, where, pixels)
+        _, orientation = decode.read_size(path, where)
+    except UserError as error:
+        kind = "image_mode" if isinstance(error, stored.Undeclared) else "damaged"
+        return None, [Finding(kind, (where,), error.problems[0], "refuse")]
+    return _look(content, shown(array), orientation), []
+
+
+def _look(content: bytes, array: np.ndarray, orientation: int | None) -> ImageLook:
+    return ImageLook(
         sha256=hashlib.sha256(content).hexdigest(),
         size=array.shape[:2],
         orientation=orientation if orientation in range(1, 9) else 1,
         grey=_small(cv2.cvtColor(array, cv2.COLOR_RGB2GRAY), SMALL),
         edges=edge_ranks(_small(array, GRID)),
     )
-    return look, findings
 
 
 def read_head(path: str, where: str):
@@ -77,9 +100,7 @@ def read_head(path: str, where: str):
     try:
         content = decode.read_bytes(path, where)
     except UserError as error:
-        empty = os.path.isfile(path) and os.path.getsize(path) == 0
-        kind = "empty_file" if empty else "unreadable"
-        return None, Finding(kind, (where,), error.problems[0])
+        return None, _unread(path, where, error)
     try:
         return (content, Image.open(io.BytesIO(content))), None
     except Image.DecompressionBombError as error:
@@ -87,6 +108,12 @@ def read_head(path: str, where: str):
     except Exception:  # what a damaged file raises depends on the format
         text = f"{where}: is no picture (it starts {content[:8]!r})."
         return None, Finding("not_a_picture", (where,), text)
+
+
+def _unread(path: str, where: str, error: UserError) -> Finding:
+    empty = os.path.isfile(path) and os.path.getsize(path) == 0
+    kind = "empty_file" if empty else "unreadable"
+    return Finding(kind, (where,), error.problems[0])
 
 
 def suffix_problems(path: str, where: str, image: Image.Image) -> list[Finding]:

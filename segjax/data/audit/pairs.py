@@ -45,11 +45,11 @@ def look(candidate: Candidate, candidates: Candidates) -> PairLook:
     """Read both files once, and compare them."""
     image_at = candidates.where(candidate.image)
     mask_at = candidates.where(candidate.mask)
-    image, findings = look_at_image(candidate.image, image_at)
+    image, findings = look_at_image(candidate.image, image_at, candidates.info.pixels)
     mask, found = look_at_mask(candidate.mask, mask_at, candidates.rule)
     findings += found
     for path in candidate.earlier:
-        _, found = look_at_image(path, candidates.where(path))
+        _, found = look_at_image(path, candidates.where(path), candidates.info.pixels)
         findings += found
     if image is None or mask is None:
         return PairLook(candidate, (image_at, mask_at), image, mask, tuple(findings))
