@@ -29,6 +29,8 @@ def get_config(arg: str = "") -> ConfigDict:
         masks="",
         skip=(),  # names to leave out
         val_share=0.1,
+        channels=3,  # of the images; with another number or depth use normalize('data')
+        depth="uint8",  # or "uint16", "float32"
     )
     config.input = dict(
         train_ops="scale(0.5, 2.0) | crop(256, 256) | flip_lr() "

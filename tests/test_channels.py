@@ -1,4 +1,4 @@
-"""Images of other channels and depths through training, scores, pictures, prediction."""
+"""Images of other channels and depths through training, scores and prediction."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ KINDS = {  # name -> channels, depth, suffix
 
 
 def drawn(root, channels, depth, suffix):
-    """A disc of high numbers in noise of low ones; the unit of floats is in hundreds."""
+    """A disc of high numbers in noise of low ones; floats are in hundreds."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     for name in ("images", "masks"):
@@ -98,7 +98,7 @@ def made(request, tmp_path_factory):
 
 
 def test_the_run_keeps_what_it_learnt_from(made):
-    channels, depth, data, workdir = made
+    channels, depth, _, workdir = made
     weights = checkpoint.read_weights(workdir)
     assert weights.meta["pixels"] == {"channels": channels, "depth": depth}
     shapes = [leaf.shape for leaf in jax.tree.leaves(weights.variables["params"])]
@@ -144,7 +144,7 @@ def test_evaluation_gives_the_numbers_of_training(made):
 
 
 def test_prediction_reads_files_as_the_run_did(made, tmp_path):
-    channels, depth, data, workdir = made
+    channels, _, data, workdir = made
     inputs = data / "images"
     words = ["predict", str(workdir), str(inputs), "--out", str(tmp_path), "--json"]
     code, said = quietly(main, words)
@@ -178,7 +178,7 @@ def test_the_audit_finds_nothing_to_correct(made, tmp_path):
 
 def test_a_run_is_not_resumed_on_other_pixels(made):
     channels, depth, data, workdir = made
-    with pytest.raises(UserError, match="data.channels"):
+    with pytest.raises(UserError, match=r"data\.channels"):
         train(workdir, settings(str(data), channels + 1, depth))
 
 

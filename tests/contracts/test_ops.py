@@ -3,7 +3,9 @@
 import copy
 import math
 import pickle
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -486,3 +488,14 @@ def test_frames_that_differ_move_alike(name, text):
     alone = apply(op, {**two, IMAGE: one[IMAGE]}, 4)[IMAGE]
     np.testing.assert_array_equal(moved[0], alone)
     np.testing.assert_array_equal(moved[1], apply(op, two, 4)[IMAGE])
+
+
+def test_the_document_says_which_images_each_op_takes():
+    """The column of `docs/ops.md` is what the ops say of themselves."""
+    words = {"all": "all", "8 and 16 bits": "integers", "8-bit RGB": "rgb"}
+    text = (Path(__file__).parents[2] / "docs" / "ops.md").read_text()
+    rows = re.findall(r"^\| `(\w+)\(.*\)` \| ([^|]+) \|", text, re.MULTILINE)
+    assert len(rows) > 40
+    assert {name: words[said] for name, said in rows} == {
+        name: ops.images(ops.OPS[name]) for name, _ in rows
+    }
