@@ -2,10 +2,11 @@
 
     python benchmarks/ops.py --height=512 --width=1024 --rounds=15
 
-Prints a Markdown table: the median and the least processor time of an op in
-milliseconds and the images that it takes, of the strings that `segjax inspect --ops` draws, each with its
-probability raised to 1. The image is a drawn street; reading the file and the partners
-of ops that mix, which are read and augmented like any example, are not counted.
+Prints a Markdown table: the images that an op takes, and the median and the least
+processor time of it in milliseconds, of the strings that `segjax inspect --ops` draws,
+each with its probability raised to 1. The image is a drawn street; reading the file and
+the partners of ops that mix, which are read and augmented like any example, are not
+counted.
 """
 
 import statistics
