@@ -13,9 +13,7 @@ from segjax.core import quick
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    config = ConfigDict()
-    config.seed = 0
-    config.task = "multiclass"
+    config = ConfigDict(dict(seed=0, task="multiclass"))
     config.data = dict(
         name="folder",
         root="data/folder",

@@ -23,7 +23,7 @@ class Noise(Photometric):
 
     Attributes:
       max: the standard deviation is uniform in `0..max`, in levels of 0..255; in 16
-        bits a level is 257 of them.
+        bits a level is 257 of them, so 12 bits stored in 16 want a sixteenth.
       p: probability.
     """
 
