@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from segjax import checkpoint, optim, parallel, parts, run
+from segjax.checkpoint import compare
 from segjax.cli import main
 from segjax.core.errors import UserError
 from segjax.report import record
@@ -191,3 +192,18 @@ def test_weights_of_other_channels_are_refused_by_name(made):
     wrong = rf"is float32\[3,3,{channels},2\], the model has float32\[3,3,3,2\]"
     with pytest.raises(UserError, match=wrong):
         checkpoint.init_from(workdir, rgb)
+
+
+@pytest.mark.parametrize(
+    ("saved", "wanted", "right"),
+    [
+        ({}, {"channels": 3, "depth": "uint8"}, True),
+        ({}, {"channels": 1, "depth": "uint8"}, False),
+        ({}, {"channels": 3, "depth": "uint16"}, False),
+        ({"pixels": {"channels": 1, "depth": "uint8"}}, {"channels": 3}, False),
+    ],
+)
+def test_a_checkpoint_without_pixels_is_of_8_bit_rgb(saved, wanted, right):
+    found = compare.meta_problems("at", saved, {"pixels": wanted})
+    assert right == (not found)
+    assert not compare.meta_problems("at", saved, {})  # one side alone
