@@ -13,9 +13,7 @@ from segjax.core import quick
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    config = ConfigDict()
-    config.seed = 0
-    config.task = "multiclass"
+    config = ConfigDict(dict(seed=0, task="multiclass"))
     config.data = dict(
         name="folder",
         root="data/folder",
@@ -29,6 +27,8 @@ def get_config(arg: str = "") -> ConfigDict:
         masks="",
         skip=(),  # names to leave out
         val_share=0.1,
+        channels=3,  # of the images; with another number or depth use normalize('data')
+        depth="uint8",  # or "uint16", "float32"
     )
     config.input = dict(
         train_ops="scale(0.5, 2.0) | crop(256, 256) | flip_lr() "

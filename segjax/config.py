@@ -7,13 +7,13 @@ the schema, its docstring the documentation and its defaults the only defaults:
 section     keyword arguments of
 ==========  ================================================================
 `data`      the data set that `name` says, plus `train_split`, `val_split`
-`input`     `Input`
+`input`     `core.sections.Input`
 `model`     the model that `name` says
 `loss`      one subsection a term: the loss of that name, plus `weight`
 `optim`     `optim.make`
-`train`     `Train`
-`evaluate`  `Evaluate`
-`audit`     `Audit`
+`train`     `core.sections.Train`
+`evaluate`  `core.sections.Evaluate`
+`audit`     `core.sections.Audit`
 ==========  ================================================================
 
 `seed`, `task` (`multiclass` or `binary`), `init_from`, `init_allow` and `init_under`
@@ -30,6 +30,8 @@ from ml_collections import ConfigDict
 from segjax import losses, optim
 from segjax.core import opstring
 from segjax.core.errors import UserError, raise_problems
+from segjax.core.pixels import RGB, Pixels
+from segjax.core.sections import Audit, Evaluate, Input, Train
 from segjax.core.tables import signature_problems, unknown
 from segjax.data import ops
 from segjax.data.audit import start
@@ -42,84 +44,6 @@ from segjax.optim import masks
 TASKS = ("binary", "multiclass")
 CHOICES = {"convention": CONVENTIONS, "depth": start.DEPTHS, "leaks": start.LEAKS}
 """Fields of sections that take one of a few words."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Input:
-    """How files become batches.
-
-    Attributes:
-      train_ops: op string of training, from the file to the network.
-      eval_ops: op string of evaluation and prediction, on the image alone.
-      batch_size: examples a step, over all devices and processes.
-      workers: worker processes of the loader; 0 decodes in threads of this process.
-      threads: threads a process.
-      sampler: which examples come more often, a call of `data.sampling.SAMPLERS` such
-        as `class_uniform(share=0.5)`; None for each once an epoch.
-    """
-
-    train_ops: str
-    eval_ops: str = "normalize()"
-    batch_size: int = 8
-    workers: int = 0
-    threads: int = 4
-    sampler: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Train:
-    """How long to train and what to keep; durations in steps.
-
-    Attributes:
-      num_steps: length of the run.
-      log_every: steps a log line.
-      eval_every: steps between evaluations of the validation split.
-      save_every: steps between checkpoints; each evaluation saves too.
-      keep: newest checkpoints kept; the best one is kept apart.
-      ema_decay: decay of the averaged weights that evaluation uses; 0 for none.
-      aux_weight: of the loss of each auxiliary head, for models that have some.
-      max_skipped_steps: non-finite updates in a row that end the run.
-    """
-
-    num_steps: int
-    log_every: int = 20
-    eval_every: int = 500
-    save_every: int = 500
-    keep: int = 2
-    ema_decay: float = 0.0
-    aux_weight: float = 0.4
-    max_skipped_steps: int = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluate:
-    """How a split is scored.
-
-    Attributes:
-      batch_size: images a step, rounded up to the devices of a process.
-      convention: what mean scores do with absent classes; see `metrics.scores`.
-      threshold: of the foreground probability; task `binary` only.
-      pictures: rows in each picture of examples.
-    """
-
-    batch_size: int = 8
-    convention: str = "union"
-    threshold: float = 0.5
-    pictures: int = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class Audit:
-    """How the data are looked at when a run starts; see `data.audit.start`.
-
-    Attributes:
-      depth: `full`, `masks` (the masks and the heads of the images) or `off` (that the
-        labels hold classes and have the size of their images).
-      leaks: `refuse` images of equal content in both splits, or `warn` of them.
-    """
-
-    depth: str = "full"
-    leaks: str = "refuse"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -328,6 +252,7 @@ def _crossed(plain: Mapping[str, Any]) -> list[str]:
                 f"does not take such sides (stride {model.stride}). "
                 f"Use {near[0]}x{near[1]}."
             )
+    found += _declared(plain)
     frames = plain["data"].get("frames", 1)
     if frames > 1 and not model.takes_clips:
         found.append(
@@ -337,6 +262,28 @@ def _crossed(plain: Mapping[str, Any]) -> list[str]:
         )
     num_steps = plain["train"]["num_steps"]
     return found + optim.problems(plain["optim"], num_steps=num_steps)
+
+
+def pixel_problems(section: Input, pixels: Pixels) -> list[str]:
+    """Ops that do not take such images, and a `normalize` of other channels."""
+    found = []
+    for field in ("train_ops", "eval_ops"):
+        where = f"config.input.{field}"
+        found += ops.pixel_problems(
+            *_ops(getattr(section, field), where), pixels, where
+        )
+    return found
+
+
+def _declared(plain: Mapping[str, Any]) -> list[str]:
+    """The same for the pixels that a config declares; files may declare them, too."""
+    if plain["data"]["name"] == "prepared":
+        return []
+    try:
+        own = {k: plain["data"][k] for k in ("channels", "depth") if k in plain["data"]}
+        return pixel_problems(Input(**plain["input"]), Pixels(**own))
+    except UserError as error:
+        return error.problems
 
 
 def make_model(section: Mapping[str, Any], num_outputs: int):
@@ -373,6 +320,9 @@ def _set(plain: dict[str, Any]) -> dict[str, Any]:
     plain = {k: v for k, v in plain.items() if k not in empty or v != empty[k]}
     if plain.get("audit") == dataclasses.asdict(Audit()):
         del plain["audit"]
+    if isinstance(data := plain.get("data"), dict) and data.get("name") == "folder":
+        usual = {"channels": RGB.channels, "depth": RGB.depth}
+        plain["data"] = {k: v for k, v in data.items() if v != usual.get(k, ...)}
     optim_section = plain.get("optim")
     if isinstance(optim_section, dict) and optim_section.get("freeze") == ():
         rest = {k: v for k, v in optim_section.items() if k != "freeze"}

@@ -52,6 +52,7 @@ class Parts:
             "task": self.config.task,
             "class_names": list(self.info.class_names),
             "normalize": self.normalize.numbers(),
+            "pixels": dataclasses.asdict(self.info.pixels),
         }
 
     def source(
@@ -81,6 +82,11 @@ class Parts:
         source = datasets.make(**options)
         if source.info.class_names != self.info.class_names:
             raise UserError(_other_classes(source, self.info))
+        if source.info.pixels != self.info.pixels:
+            raise UserError(
+                f"{source!r}: its images have {source.info.pixels}; the run learnt "
+                f"from {self.info.pixels}. Name data of the same kind."
+            )
         return source
 
     def predict(
@@ -170,7 +176,7 @@ def make(checked: configs.Config, info: DatasetInfo) -> Parts:
     """The parts of a config.
 
     Raises:
-      UserError: the class table does not fit the task.
+      UserError: the class table does not fit the task, or the ops the pixels.
     """
     K = info.num_classes
     if checked.task == "binary" and K != 2:
@@ -178,6 +184,7 @@ def make(checked: configs.Config, info: DatasetInfo) -> Parts:
             f"config.task='binary': {info.name} has {K} classes and binary takes 2, "
             "background and foreground. Use task='multiclass' or declare 2 classes."
         )
+    raise_problems(configs.pixel_problems(checked.input, info.pixels))
     model = configs.make_model(checked.model, 1 if checked.task == "binary" else K)
     return Parts(checked, info, model, checked.eval_ops[1])
 

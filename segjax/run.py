@@ -222,16 +222,20 @@ class _Run:
 
     def _start(self, mesh: Mesh, checkpoints) -> tuple[TrainState, Window]:
         """The state to train from, and what an interrupted run had not logged."""
-        model, use_ema = self.parts.model, self.config.train.ema_decay > 0
+        model = self.parts.model
+        options = {
+            "mesh": mesh,
+            "use_ema": self.config.train.ema_decay > 0,
+            "channels": self.parts.info.pixels.channels,
+        }
         window = Window(self.parts.info.num_classes)
         if checkpoints.latest() is not None:
-            target = init.abstract_state(model, self.tx, mesh=mesh, use_ema=use_ema)
+            target = init.abstract_state(model, self.tx, **options)
             state, notes, at = checkpoints.restore(None, target, meta=self.parts.meta)
             window.from_json(notes["window"])
             print(f"resuming at step {at} of {self.config.train.num_steps}")
             return state, window
-        seed = self.config.seed
-        state = init.make_state(model, self.tx, seed=seed, mesh=mesh, use_ema=use_ema)
+        state = init.make_state(model, self.tx, seed=self.config.seed, **options)
         patterns = self.config.optim.get("freeze", ())
         raise_problems(frozen.problems(patterns, state.params, state.batch_stats))
         if self.config.init_from:

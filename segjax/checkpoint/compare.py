@@ -5,8 +5,11 @@ from typing import Any
 
 from segjax.checkpoint.leaves import Leaf, describe, host_arrays
 
-MUST_AGREE = ("model", "task", "class_names", "class_digest", "normalize")
+MUST_AGREE = ("model", "task", "class_names", "class_digest", "normalize", "pixels")
 """Keys of `meta` that a run and the checkpoint that it resumes from have in common."""
+
+BEFORE = {"pixels": {"channels": 3, "depth": "uint8"}}
+"""What a checkpoint from before a key was kept stands for."""
 
 SHOWN = 6
 """Differences of one kind that are listed; the rest is counted."""
@@ -15,8 +18,11 @@ SHOWN = 6
 def meta_problems(
     where: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> list[str]:
-    """How the keys of `MUST_AGREE` differ; those of one side alone are passed."""
-    found = []
+    """How the keys of `MUST_AGREE` differ; those of one side alone are passed.
+
+    A checkpoint without a key of `BEFORE` has the value there.
+    """
+    found, saved = [], {**BEFORE, **saved}
     for key in MUST_AGREE:
         if key in saved and key in wanted and not _same(saved[key], wanted[key]):
             found.append(

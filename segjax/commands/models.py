@@ -42,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="channels of the logits; default: 19",
     )
     parser.add_argument(
+        "--channels",
+        type=answer.positive,
+        metavar="C",
+        default=3,
+        help="of the image; default: 3",
+    )
+    parser.add_argument(
         "--memory", action="store_true", help="compile a train step for its peak memory"
     )
     parser.add_argument(
@@ -81,9 +88,11 @@ def run(args: argparse.Namespace) -> int:
         row = {"name": name, "source": source(MODELS[name])}
         with warnings.catch_warnings():  # of sizes too small to train well at
             warnings.simplefilter("ignore", UserWarning)
-            row |= dataclasses.asdict(cost.of(model, size, memory=args.memory))
+            found = cost.of(model, size, channels=args.channels, memory=args.memory)
+            row |= dataclasses.asdict(found)
         if args.layers:
-            row["layers"] = [dataclasses.asdict(x) for x in cost.layers(model, size)]
+            found = cost.layers(model, size, channels=args.channels)
+            row["layers"] = [dataclasses.asdict(layer) for layer in found]
         rows.append(row)
     words = [table(rows, args.classes)]
     words += [layer_table(row) for row in rows if args.layers]

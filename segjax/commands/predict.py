@@ -63,9 +63,10 @@ def run(args: argparse.Namespace) -> int:
     answer.raise_unless_folder("--out", args.out)
     from segjax import parts as all_parts
     from segjax.predict import files
-    from segjax.report import count
+    from segjax.report import count, record
 
-    pictures = files.find(args.inputs, leave_out=args.out)
+    pixels = record.pixels(args.run)
+    pictures = files.find(args.inputs, leave_out=args.out, pixels=pixels)
     _refuse_overwriting(args, pictures)
     parts, variables, step = all_parts.load(args.run, args.weights)
     predict = parts.predict(batch_size=args.batch_size)
@@ -80,7 +81,11 @@ def run(args: argparse.Namespace) -> int:
 
     with count.shown("predicting") as update:
         stream = files.examples(
-            pictures, parts.config.eval_ops[0], failures.__setitem__, threads=threads
+            pictures,
+            parts.config.eval_ops[0],
+            failures.__setitem__,
+            threads=threads,
+            pixels=parts.info.pixels,
         )
         for i, result in files.ahead(write, predict(variables, stream), threads):
             (failures if isinstance(result, SegjaxError) else done)[i] = result
@@ -119,7 +124,8 @@ def _write(args, picture, ids, info) -> dict[str, Any]:
         maps.write_colours(ids, info, paths["colour"])
     if "overlay" in paths:
         # decoded again, as keeping every picture until here would cost more memory
-        maps.write_overlay(decode.read_image(picture.path), ids, info, paths["overlay"])
+        image = decode.read_image(picture.path, pixels=info.pixels)
+        maps.write_overlay(image, ids, info, paths["overlay"])
     shares = np.bincount(ids.ravel(), minlength=info.num_classes) / ids.size
     return {
         "input": picture.path,

@@ -1,4 +1,4 @@
-"""What a data set is, apart from its pixels: its class table and where it is from."""
+"""What a data set is, apart from its files: classes, kind of pixels, provenance."""
 
 import dataclasses
 import hashlib
@@ -8,6 +8,7 @@ import numpy as np
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, MAX_CLASSES
+from segjax.core.pixels import RGB, Pixels
 
 IGNORE_COLOUR = (0, 0, 0)
 """RGB of ignored pixels in every colour map that segjax draws."""
@@ -15,7 +16,7 @@ IGNORE_COLOUR = (0, 0, 0)
 
 @dataclasses.dataclass(frozen=True)
 class DatasetInfo:
-    """A data set's class table and provenance.
+    """A data set's class table, kind of pixels and provenance.
 
     Attributes:
       name: key of the data set in its table.
@@ -25,6 +26,7 @@ class DatasetInfo:
       citation: authors, title, year.
       licence: terms of use in a few words.
       note: one sentence to read scores by, shown with them: how far annotators agree.
+      pixels: channels and depth of its images.
     """
 
     name: str
@@ -34,6 +36,7 @@ class DatasetInfo:
     citation: str = ""
     licence: str = ""
     note: str = ""
+    pixels: Pixels = RGB
 
     def __post_init__(self):
         if not 2 <= len(self.class_names) <= MAX_CLASSES:

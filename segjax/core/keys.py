@@ -5,7 +5,8 @@ An example (one image, numpy) and a batch (stacked along `B`) are plain dicts:
 =========  ==========================  =======================================
 key        shape and dtype             meaning
 =========  ==========================  =======================================
-`image`    `(H, W, 3)` uint8           RGB; `(T, H, W, 3)` for a clip
+`image`    `(H, W, C)` uint8, uint16   RGB, or what the data set's `Pixels` say;
+           or float32                  `(T, H, W, C)` for a clip
 `label`    `(H, W)` uint8              class ids `0 .. K-1`, or `IGNORE`;
                                        of a clip, the label of its last frame, or
                                        `(T, H, W)`, one a frame, all `IGNORE` where a

@@ -1,7 +1,7 @@
 """Picture files -> numpy arrays; the one decoder of training, evaluation and serving.
 
-The format is recognised by content, never by suffix. What comes out of an image is
-8-bit RGB:
+The format is recognised by content, never by suffix. Where a data set declares other
+`Pixels`, an image comes out as it is stored, see `stored`; else it is 8-bit RGB:
 
 ====================  ==================================================================
 stored as             rule
@@ -29,10 +29,12 @@ import struct
 from typing import Any
 
 import numpy as np
-from jaxtyping import Integer, UInt8
+from jaxtyping import Integer, Real, UInt8
 from PIL import Image
 
 from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
+from segjax.core.pixels import RGB, Pixels
+from segjax.data import stored
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS = {
@@ -48,25 +50,31 @@ _LOSSY = ("JPEG", "MPO")
 
 
 def read_image(
-    path: str | os.PathLike[str], where: str = ""
-) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture in a file as 8-bit RGB, upright.
+    path: str | os.PathLike[str], where: str = "", pixels: Pixels = RGB
+) -> Real[np.ndarray, "H W C"]:
+    """The picture in a file, upright: 8-bit RGB, or the declared pixels as stored.
 
     Args:
       path: the file.
       where: what messages call the file; its path if empty.
+      pixels: what the file must hold; everything that Pillow reads becomes 8-bit RGB.
 
     Raises:
-      UserError: the file is missing, empty, truncated, no picture, or too large.
+      UserError: the file is missing, empty, truncated, no picture, too large, or does
+        not hold what is declared.
       EnvironmentFault: the disk failed while reading.
     """
-    return decode_image(read_bytes(path, where), where or str(path))
+    return decode_image(read_bytes(path, where), where or str(path), pixels)
 
 
-def decode_image(content: bytes, where: str) -> UInt8[np.ndarray, "H W 3"]:
+def decode_image(
+    content: bytes, where: str, pixels: Pixels = RGB
+) -> Real[np.ndarray, "H W C"]:
     """The same for the bytes of a file, for pictures that are not on disk."""
+    if pixels != RGB or content.startswith(stored.NPY):
+        return stored.decode(content, where, pixels, _turn(content, where))
     image = _open(io.BytesIO(content), where)
-    turn = _ORIENTATIONS.get(_orientation(image))
+    turn = None if _turned(image) else _ORIENTATIONS.get(_orientation(image))
     _load(image, where)
     if turn is not None:
         image = image.transpose(turn)
@@ -75,7 +83,8 @@ def decode_image(content: bytes, where: str) -> UInt8[np.ndarray, "H W 3"]:
     if image.mode == "F":
         raise UserError(
             f"{where}: holds floating-point pixels; 8-bit and 16-bit pictures are "
-            "read. Save it as 8-bit RGB."
+            "read. Save it as 8-bit RGB, or declare it: config.data.channels=1 and "
+            "config.data.depth='float32'."
         )
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
@@ -155,9 +164,19 @@ def read_size(
     _check_file(path, where)
     try:
         with open(path, "rb") as file:
-            image = _open(file, where)
-            orientation = _orientation(image)
-            width, height = image.size
+            if (size := stored.npy_size(file)) is not None:
+                return size, 1
+            try:
+                image = _open(file, where)
+                orientation = _orientation(image)
+                width, height = image.size
+                if _turned(image):
+                    return (height, width), orientation
+            except UserError:
+                file.seek(0)
+                if (head := stored.tiff_size(file)) is None:
+                    raise
+                (height, width), orientation = head  # of bands that Pillow knows not
     except OSError as error:
         raise _unreadable(error, where) from error
     return ((width, height) if orientation >= 5 else (height, width)), orientation
@@ -227,6 +246,20 @@ def _load(image: Image.Image, where: str) -> None:
         raise UserError(
             f"{where}: is damaged ({error}); copy the file again or leave it out."
         ) from None
+
+
+def _turn(content: bytes, where: str) -> int:
+    """EXIF's orientation of the bytes of an image file."""
+    if content.startswith(stored.NPY):
+        return 1
+    if stored.is_tiff(content):
+        return stored.tiff_orientation(content)
+    return _orientation(_open(io.BytesIO(content), where))
+
+
+def _turned(image: Image.Image) -> bool:
+    """Whether Pillow turns a picture upright by itself, as it does a TIFF."""
+    return image.format == "TIFF"
 
 
 def _orientation(image: Image.Image) -> int:

@@ -28,8 +28,9 @@ from array_record.python import array_record_module
 from segjax.core.errors import EnvironmentFault, UserError
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IMAGE, LABEL
+from segjax.core.pixels import RGB
 from segjax.data import remembered
-from segjax.data.ops.geometry import resize
+from segjax.data.ops.geometry import moved, resize
 from segjax.data.source import Source
 
 INDEX_FILE = "prepared.json"
@@ -64,17 +65,17 @@ class Target:
 
     def apply(self, example: dict[str, Any]) -> dict[str, np.ndarray]:
         """`image` and `label` of an example, resized: by area or bilinear, nearest."""
-        image, label = example[IMAGE], example[LABEL]
+        label = example[LABEL]
         height, width = label.shape[-2:]
         if self.size:
             height, width = self.size
         elif self.short_side:
             factor = self.short_side / min(height, width)
             height, width = (max(1, round(factor * n)) for n in (height, width))
-        return {
-            IMAGE: _each(image, 3, lambda x: resize(x, height, width, nearest=False)),
-            LABEL: _each(label, 2, lambda x: resize(x, height, width, nearest=True)),
-        }
+        return moved(
+            {IMAGE: example[IMAGE], LABEL: label},
+            lambda array, nearest: resize(array, height, width, nearest),
+        )
 
 
 def write(
@@ -191,10 +192,18 @@ def _write_shards(source, split, folder, target, threads, progress) -> dict[str,
     return {"fingerprint": content.hexdigest(), "names": names, "shards": shards}
 
 
+def _info_entry(info: DatasetInfo) -> dict[str, Any]:
+    """The class table as JSON knows it; pixels only where they are no 8-bit RGB."""
+    entry = json.loads(json.dumps(dataclasses.asdict(info)))
+    if info.pixels == RGB:
+        del entry["pixels"]
+    return entry
+
+
 def _index(folder: pathlib.Path, info: DatasetInfo, target: Target) -> dict[str, Any]:
     """What `prepared.json` says before the split is added."""
     index = {
-        "info": json.loads(json.dumps(dataclasses.asdict(info))),
+        "info": _info_entry(info),
         "target": json.loads(json.dumps(dataclasses.asdict(target))),
         "splits": {},
     }
@@ -209,10 +218,3 @@ def _index(folder: pathlib.Path, info: DatasetInfo, target: Target) -> dict[str,
             "folder."
         )
     return found
-
-
-def _each(array: np.ndarray, dims: int, change: Callable) -> np.ndarray:
-    """`change` of a picture of `dims` dimensions, or of each frame of a clip."""
-    if array.ndim == dims:
-        return change(array)
-    return np.stack([change(frame) for frame in array])

@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
+from segjax.core.pixels import RGB
 from segjax.data import decode, labels
 
 
@@ -82,7 +83,7 @@ class PairedFiles:
             the sizes of image and mask differ.
         """
         path = self.pairs[i][1]
-        image = decode.read_image(path, self.where(path))
+        image = decode.read_image(path, self.where(path), self.info.pixels)
         label = self.label(i)
         if image.shape[:2] != label.shape:
             raise UserError(size_mismatch(self, i, image.shape[:2], label.shape))
@@ -115,6 +116,8 @@ class PairedFiles:
         digest = hashlib.sha256()
         digest.update(repr((self.info.class_names, self.rule)).encode())
         digest.update(repr((self.split, self.mask_orientation)).encode())
+        if self.info.pixels != RGB:
+            digest.update(repr(self.info.pixels).encode())
         paths = sorted(self.files())
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             for path, content in zip(paths, pool.map(content_hash, paths), strict=True):
@@ -155,13 +158,16 @@ class ClippedFiles(PairedFiles):
     earlier_masks: tuple[tuple[str, ...], ...] = ()
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        """Example `i`: image `(T, H, W, 3)`; label `(H, W)` or `(T, H, W)`.
+        """Example `i`: image `(T, H, W, C)`; label `(H, W)` or `(T, H, W)`.
 
         Raises:
           UserError: as for a pair, or a frame has another size than the last one.
         """
         example = super().__getitem__(i)
-        frames = [decode.read_image(p, self.where(p)) for p in self.earlier[i]]
+        frames = [
+            decode.read_image(p, self.where(p), self.info.pixels)
+            for p in self.earlier[i]
+        ]
         last = example[IMAGE]
         for path, frame in zip(self.earlier[i], frames, strict=True):
             if frame.shape != last.shape:

@@ -12,8 +12,9 @@ import numpy as np
 
 from segjax.core.errors import SegjaxError, UserError
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
+from segjax.core.pixels import RGB, Pixels
 from segjax.data import decode
-from segjax.data.datasets.folder import SUFFIXES
+from segjax.data.datasets.folder import picture_suffixes
 from segjax.predict.whole import prepare
 
 Item = TypeVar("Item")
@@ -34,7 +35,9 @@ class Picture:
     name: str
 
 
-def find(inputs: Sequence[Path], leave_out: Path | None = None) -> tuple[Picture, ...]:
+def find(
+    inputs: Sequence[Path], leave_out: Path | None = None, pixels: Pixels = RGB
+) -> tuple[Picture, ...]:
     """The pictures that files and folders stand for, each once.
 
     A file is taken whatever it is called. A folder gives the files under it, also
@@ -44,19 +47,20 @@ def find(inputs: Sequence[Path], leave_out: Path | None = None) -> tuple[Picture
     Args:
       inputs: files and folders.
       leave_out: a folder to skip, as earlier results may lie in it.
+      pixels: of the pictures; those other than 8-bit RGB may be `.npy`, too.
 
     Raises:
       UserError: an input does not exist, or a folder has no picture; names all.
     """
     found: dict[Path, tuple[Path, Path]] = {}  # real path -> path, path of the result
-    problems = []
+    problems, suffixes = [], picture_suffixes(pixels)
     skipped = leave_out.resolve() if leave_out else None
     for path in inputs:
         if path.is_dir():
-            files = list(_walk(path, skipped))
+            files = list(_walk(path, skipped, suffixes))
             if not files:
                 problems.append(
-                    f"{path}: holds no picture; files ending in {', '.join(SUFFIXES)} "
+                    f"{path}: holds no picture; files ending in {', '.join(suffixes)} "
                     "are looked for."
                 )
             for file in files:
@@ -78,6 +82,7 @@ def examples(
     failed: Callable[[int, SegjaxError], None],
     *,
     threads: int = 4,
+    pixels: Pixels = RGB,
 ) -> Iterator[dict[str, np.ndarray]]:
     """The pictures as `predict` takes them, in order, read ahead by threads.
 
@@ -87,12 +92,13 @@ def examples(
       failed: told the number of a picture that cannot be read, and why; it is left
         out.
       threads: files decoded at once.
+      pixels: what the pictures must hold.
     """
 
     def read(numbered: tuple[int, Picture]):
         index, picture = numbered
         try:
-            image = decode.read_image(picture.path)
+            image = decode.read_image(picture.path, pixels=pixels)
             label = np.full(image.shape[:2], IGNORE, np.uint8)
             example = {IMAGE: image, LABEL: label, INDEX: np.int64(index)}
             return index, prepare(example, host_ops)
@@ -123,7 +129,9 @@ def ahead(
             pool.shutdown(cancel_futures=True)
 
 
-def _walk(folder: Path, skipped: Path | None) -> Iterator[Path]:
+def _walk(
+    folder: Path, skipped: Path | None, suffixes: tuple[str, ...]
+) -> Iterator[Path]:
     """The picture files under a folder, sorted by their paths."""
     for place, folders, files in os.walk(folder):
         here = Path(place)
@@ -133,7 +141,7 @@ def _walk(folder: Path, skipped: Path | None) -> Iterator[Path]:
             if not f.startswith(".") and (here / f).resolve() != skipped
         )
         for name in sorted(files):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+            if name.lower().endswith(suffixes) and not name.startswith("."):
                 yield here / name
 
 

@@ -9,10 +9,12 @@ import numpy as np
 from PIL import Image
 
 from segjax.core.errors import SegjaxError
+from segjax.core.pixels import RGB, Pixels
 from segjax.data import decode
 from segjax.data.audit import Audit
 from segjax.data.audit.findings import KINDS, VERDICTS, Finding
 from segjax.data.datasets.folder import generated_colours
+from segjax.data.display import shown
 from segjax.report import drawing
 from segjax.report.files import write_text
 
@@ -88,7 +90,7 @@ def write(found: Audit, out: Path, worst: int = 6) -> Path:
         shown = []
         for i, finding in enumerate(group):
             name = f"pictures/{kind}_{i}.png"
-            drawn = i < worst and _draw(finding, Path(found.root), out / name)
+            drawn = i < worst and _draw(finding, found, out / name)
             shown.append({"message": finding.message, "picture": name if drawn else ""})
         row = KINDS[kind]
         rows.append(
@@ -128,9 +130,10 @@ def _advice(verdict: str, kind: str) -> str:
     return KINDS[kind].advice
 
 
-def _draw(finding: Finding, root: Path, path: Path) -> bool:
+def _draw(finding: Finding, found: Audit, path: Path) -> bool:
     """Draw the readable pictures of a finding side by side; whether there are any."""
-    pictures = [picture(root / name) for name in finding.files[:_FILES]]
+    root = Path(found.root)
+    pictures = [picture(root / name, found.pixels) for name in finding.files[:_FILES]]
     pictures = [p for p in pictures if p is not None]
     if not pictures:
         return False
@@ -138,11 +141,18 @@ def _draw(finding: Finding, root: Path, path: Path) -> bool:
     return True
 
 
-def picture(path: Path) -> Image.Image | None:
-    """A file as a small picture, a map of few ids in colours; None if unreadable."""
-    try:
-        array = decode.read_image(path)
-    except SegjaxError:
+def picture(path: Path, pixels: Pixels = RGB) -> Image.Image | None:
+    """A file as a small picture, a map of few ids in colours; None if unreadable.
+
+    An image is of the declared pixels; a mask among them is of its own.
+    """
+    for kind in dict.fromkeys((pixels, RGB)):
+        try:
+            array = shown(decode.read_image(path, pixels=kind))
+            break
+        except SegjaxError:
+            continue
+    else:
         return None
     try:
         raw = decode.read_label(path, lossy=True)

@@ -1,10 +1,11 @@
 """Label maps as colours: arrays in, arrays out."""
 
 import numpy as np
-from jaxtyping import Integer, UInt8
+from jaxtyping import Integer, Real, UInt8
 
 from segjax.core.info import IGNORE_COLOUR, DatasetInfo
 from segjax.core.keys import IGNORE
+from segjax.data.display import shown
 
 CORRECT = (70, 84, 76)
 WRONG = (238, 64, 44)
@@ -19,7 +20,7 @@ def colourise(
 
 
 def overlay(
-    image: UInt8[np.ndarray, "H W 3"],
+    image: Real[np.ndarray, "H W C"],
     label: Integer[np.ndarray, "H W"],
     info: DatasetInfo,
     alpha: float = 0.45,
@@ -27,11 +28,12 @@ def overlay(
     """The image tinted by class, with a thin, light line along each border.
 
     Args:
-      image: RGB.
+      image: of any channels and depth, see `shown`.
       label: class ids; ignored pixels show the image darkened.
       info: the class table.
       alpha: weight of the colour, 0 (the image alone) to 1 (the colours alone).
     """
+    image = shown(image)
     colours = colourise(label, info).astype(np.float32)
     line = contours(label)[..., None]
     colours = np.where(line, (colours + 255) / 2, colours)  # dark classes show too

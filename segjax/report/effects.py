@@ -14,6 +14,7 @@ from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IMAGE, LABEL
 from segjax.data import ops
+from segjax.data.display import shown
 from segjax.report.colour import overlay
 from segjax.report.drawing import (
     FAINT,
@@ -105,6 +106,8 @@ def sheet(
 ) -> None:
     """A tile an op: its string, the image, and the image under its label's colours.
 
+    Ops that do not take images of such pixels have none.
+
     Args:
       examples: the first is shown; the others, which are given its size, are partners
         of the ops that mix. A single one is mixed with itself.
@@ -121,30 +124,31 @@ def sheet(
     resize = ops.OPS["resize"](height, width)
     examples = [resize.map(e) for e in examples]
     examples = (examples * 4)[: max(4, len(examples))]
-    shown = [("as it is", examples[0])]
+    tiles = [("as it is", examples[0])]
     for string in strings(height, width).values():
-        rng = np.random.default_rng(_SEED)
-        shown.append((string, through(certain(string), examples, rng)))
-    _draw(shown, info, path)
+        rng, chain = np.random.default_rng(_SEED), certain(string)
+        if all(ops.takes(op, info.pixels) for op in chain):
+            tiles.append((string, through(chain, examples, rng)))
+    _draw(tiles, info, path)
 
 
-def _draw(shown, info, path) -> None:
+def _draw(tiles, info, path) -> None:
     cell = (WIDTH - 2 * _MARGIN - (_COLUMNS - 1) * _GAP) // _COLUMNS
-    height, width = shown[0][1][LABEL].shape
+    height, width = tiles[0][1][LABEL].shape
     box = cell, max(1, round(cell * height / width))
     photos = []
-    for _, example in shown:
+    for _, example in tiles:
         image = still(example[IMAGE])
-        for array in (image, overlay(image, example[LABEL], info)):
+        for array in (shown(image), overlay(image, example[LABEL], info)):
             photos.append(fit(Image.fromarray(array), *box, smooth=True))
     photos = few_colours(photos)
     key = legend(
-        class_entries([e[LABEL] for _, e in shown], info), WIDTH - 2 * _MARGIN, _TEXT
+        class_entries([e[LABEL] for _, e in tiles], info), WIDTH - 2 * _MARGIN, _TEXT
     )
     line = _CAPTION + 2 * box[1] + 2 * _GAP
-    lines = math.ceil(len(shown) / _COLUMNS)
+    lines = math.ceil(len(tiles) / _COLUMNS)
     picture = Image.new("RGB", (WIDTH, lines * line + key.height + 3 * _GAP), PAPER)
-    for i, (string, example) in enumerate(shown):
+    for i, (string, example) in enumerate(tiles):
         left = _MARGIN + (i % _COLUMNS) * (cell + _GAP)
         top = (i // _COLUMNS) * line + _GAP
         middle = top + _CAPTION // 2

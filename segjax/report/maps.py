@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Real, UInt8
 from PIL import Image
 
 from segjax.core.errors import EnvironmentFault
@@ -32,7 +32,7 @@ def write_colours(ids: UInt8[np.ndarray, "H W"], info: DatasetInfo, path: Path) 
 
 
 def write_overlay(
-    image: UInt8[np.ndarray, "H W 3"],
+    image: Real[np.ndarray, "H W C"],
     ids: UInt8[np.ndarray, "H W"],
     info: DatasetInfo,
     path: Path,

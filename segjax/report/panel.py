@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IMAGE, INDEX, LABEL
+from segjax.data.display import shown
 from segjax.report.colour import colourise, error_map, overlay
 from segjax.report.drawing import (
     ERROR_ENTRIES,
@@ -38,7 +39,7 @@ class Row(NamedTuple):
 
     Attributes:
       name: what the data set calls it.
-      image: `(H, W, 3)` uint8.
+      image: `(H, W, C)` of any depth, see `shown`.
       truth: `(H, W)` class ids or `IGNORE`.
       prediction: `(H, W)` class ids.
       miou: mean IoU of this image, 0..1; nan where nothing is labelled.
@@ -52,7 +53,7 @@ class Row(NamedTuple):
 
 
 def still(image: np.ndarray) -> np.ndarray:
-    """The image, or the last frame of a clip: `(H, W, 3)`."""
+    """The image, or the last frame of a clip: `(H, W, C)`."""
     return image[-1] if image.ndim == 4 else image
 
 
@@ -121,7 +122,7 @@ def sheet(
     """Examples in a grid, each image under its label's colours, with its index.
 
     Args:
-      examples: dicts with `image` `(H, W, 3)` uint8, `label` `(H, W)`, `index` as
+      examples: dicts with `image` `(H, W, C)`, `label` `(H, W)`, `index` as
         the pipeline yields them, one example each; a clip shows its last frame.
       info: the class table.
       path: the PNG file.
@@ -161,7 +162,7 @@ def sheet(
 def _photo(image: np.ndarray, cell: int) -> Image.Image:
     """The image at the size of a cell; tiny ones keep their square pixels."""
     smooth = image.shape[1] > cell // 3
-    return fit(Image.fromarray(image), cell, round(cell * 1.25), smooth)
+    return fit(Image.fromarray(shown(image)), cell, round(cell * 1.25), smooth)
 
 
 def _score(miou: float) -> str:

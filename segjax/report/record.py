@@ -6,6 +6,7 @@ devices, seeds, and how it ended. An entry without `end` was killed or is still 
 Both files are plain JSON: reading a run folder never executes anything.
 """
 
+import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
@@ -19,6 +20,7 @@ from typing import Any
 
 import segjax
 from segjax.core.info import DatasetInfo
+from segjax.core.pixels import Pixels
 from segjax.report.files import digest, plain, read_json, write_json
 
 CONFIG = "config.json"
@@ -140,6 +142,11 @@ def read(workdir: str | Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
+def pixels(workdir: str | Path) -> Pixels:
+    """The kind of images that a run is for; 8-bit RGB where none is recorded."""
+    return Pixels(**read(workdir).get("dataset", {}).get("pixels", {}))
+
+
 def write_config(workdir: str | Path, config: Mapping[str, Any]) -> None:
     """The resolved config as sorted, plain JSON; tuples become lists."""
     write_json(Path(workdir) / CONFIG, config)
@@ -172,6 +179,7 @@ def dataset_entry(info: DatasetInfo, sources: Mapping[str, Any]) -> dict[str, An
             for name, colour in zip(info.class_names, info.class_colours, strict=True)
         ],
         "class_digest": info.digest(),
+        "pixels": dataclasses.asdict(info.pixels),
         "splits": {
             split: {"num_images": len(source), "fingerprint": source.fingerprint()}
             for split, source in sources.items()
@@ -189,6 +197,7 @@ def dataset_info(entry: Mapping[str, Any]) -> DatasetInfo:
         citation=entry.get("citation", ""),
         licence=entry.get("licence", ""),
         note=entry.get("note", ""),
+        pixels=Pixels(**entry.get("pixels", {})),
     )
 
 

@@ -55,13 +55,19 @@ class Layer:
     running_statistics: int
 
 
-def of(model: Segmenter, size: tuple[int, int], *, memory: bool = False) -> Cost:
+def of(
+    model: Segmenter,
+    size: tuple[int, int],
+    *,
+    channels: int = 3,
+    memory: bool = False,
+) -> Cost:
     """The cost of `model` at the smallest legal size that covers `size = (H, W)`.
 
     Nothing is computed; with `memory` a train step is compiled, which takes from
     seconds to minutes.
     """
-    image = _image(model, size)
+    image = _image(model, size, channels)
     made = jax.eval_shape(model.init, jax.random.key(0), image)
     with portable():  # XLA cannot count within another library's calls
         forward = jax.jit(model.apply).lower(made, image)
@@ -70,11 +76,13 @@ def of(model: Segmenter, size: tuple[int, int], *, memory: bool = False) -> Cost
         running_statistics=init.count_parameters(made.get("batch_stats", {})),
         gmac=forward.cost_analysis()["flops"] / 2e9,
         size=image.shape[1:3],
-        train_bytes=_train_bytes(model, image.shape[1:3]) if memory else None,
+        train_bytes=_train_bytes(model, image.shape) if memory else None,
     )
 
 
-def layers(model: Segmenter, size: tuple[int, int], depth: int = 2) -> list[Layer]:
+def layers(
+    model: Segmenter, size: tuple[int, int], depth: int = 2, channels: int = 3
+) -> list[Layer]:
     """The modules of a model in the order of their calls, down to `depth` levels."""
 
     shapes = {}
@@ -89,8 +97,9 @@ def layers(model: Segmenter, size: tuple[int, int], depth: int = 2) -> list[Laye
         shapes[path] = getattr(output, "shape", (None,))[1:] or None
         return output
 
+    image = _image(model, size, channels)
     with nn.intercept_methods(record):
-        made = jax.eval_shape(model.init, jax.random.key(0), _image(model, size))
+        made = jax.eval_shape(model.init, jax.random.key(0), image)
     found = []
     for path, shape in shapes.items():
         if path.count("/") < depth:
@@ -99,9 +108,11 @@ def layers(model: Segmenter, size: tuple[int, int], depth: int = 2) -> list[Laye
     return [layer for layer in found if layer.parameters]
 
 
-def _image(model: Segmenter, size: tuple[int, int]) -> jax.ShapeDtypeStruct:
+def _image(
+    model: Segmenter, size: tuple[int, int], channels: int
+) -> jax.ShapeDtypeStruct:
     sides = (model.input_side(n) for n in size)
-    return jax.ShapeDtypeStruct((1, *sides, 3), jnp.float32)
+    return jax.ShapeDtypeStruct((1, *sides, channels), jnp.float32)
 
 
 def _below(tree: Any, path: str) -> int:
@@ -112,7 +123,7 @@ def _below(tree: Any, path: str) -> int:
     return init.count_parameters(tree)
 
 
-def _train_bytes(model: Segmenter, size: tuple[int, int]) -> int:
+def _train_bytes(model: Segmenter, shape: tuple[int, ...]) -> int:
     task = "binary" if model.num_outputs == 1 else "multiclass"
     name = "binary_cross_entropy" if task == "binary" else "cross_entropy"
     tx = optax.adamw(1e-3)
@@ -126,10 +137,10 @@ def _train_bytes(model: Segmenter, size: tuple[int, int]) -> int:
         seed=0,
         aux_weight=0.4,
     )
-    state = jax.eval_shape(lambda: init.fresh(model, tx, seed=0))
+    state = jax.eval_shape(lambda: init.fresh(model, tx, seed=0, channels=shape[-1]))
     batch = {
-        IMAGE: jax.ShapeDtypeStruct((1, *size, 3), np.uint8),
-        LABEL: jax.ShapeDtypeStruct((1, *size), np.uint8),
+        IMAGE: jax.ShapeDtypeStruct(shape, np.uint8),
+        LABEL: jax.ShapeDtypeStruct(shape[:-1], np.uint8),
     }
     compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
     found = compiled.memory_analysis()

@@ -20,14 +20,17 @@ def make_state(
     seed: int,
     mesh: Mesh,
     use_ema: bool = False,
+    channels: int = 3,
 ) -> TrainState:
     """A fresh state, replicated over the mesh; a pure function of model and seed.
+
+    The images that the model is for have so many `channels`.
 
     Compiled without optimisation: initialisers run once, and compiling them well
     takes longer than the first train step.
     """
     init = jax.jit(
-        lambda: fresh(model, tx, seed=seed, use_ema=use_ema),
+        lambda: fresh(model, tx, seed=seed, use_ema=use_ema, channels=channels),
         out_shardings=parallel.replicated(mesh),
     )
     quick = init.lower().compile({"xla_backend_optimization_level": 0})
@@ -40,9 +43,12 @@ def abstract_state(
     *,
     mesh: Mesh,
     use_ema: bool = False,
+    channels: int = 3,
 ) -> TrainState:
     """Shapes, dtypes and shardings of `make_state`, computing nothing."""
-    shapes = jax.eval_shape(lambda: fresh(model, tx, seed=0, use_ema=use_ema))
+    shapes = jax.eval_shape(
+        lambda: fresh(model, tx, seed=0, use_ema=use_ema, channels=channels)
+    )
     sharding = parallel.replicated(mesh)
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
@@ -60,10 +66,11 @@ def fresh(
     *,
     seed: int,
     use_ema: bool = False,
+    channels: int = 3,
 ) -> TrainState:
     """`make_state` without a mesh, to be traced: in `jit` or `eval_shape`."""
     side = model.input_side(1)
-    variables = model.init(stream(seed, "init"), jnp.zeros((1, side, side, 3)))
+    variables = model.init(stream(seed, "init"), jnp.zeros((1, side, side, channels)))
     params = variables["params"]
     batch_stats = variables.get("batch_stats", {})
     averaged = {"params": params, "batch_stats": batch_stats}

@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from segjax.core.errors import UserError
+from segjax.core.pixels import RGB, Pixels
 from segjax.data import remembered
 from segjax.data.audit import across, candidates, classes, pairs, swaps
 from segjax.data.audit.candidates import Candidates
@@ -49,6 +50,7 @@ class Audit:
       examples: split -> number of pairs that were audited.
       class_pixels: split -> `K` pixel counts.
       left_out: split -> why it was not audited.
+      pixels: channels and depth of its images.
       findings: the heaviest verdict first, then as in `KINDS`, the worst first.
     """
 
@@ -58,6 +60,7 @@ class Audit:
     class_pixels: Mapping[str, tuple[int, ...]]
     left_out: Mapping[str, str]
     findings: tuple[Finding, ...]
+    pixels: Pixels = RGB
 
     def counts(self) -> dict[str, int]:
         """Kind -> number of findings, in the order of `findings`."""
@@ -128,7 +131,10 @@ def look(
             looks.append(one)
             if progress is not None:
                 progress(len(looks), total)
-        heads = pool.map(lambda f: look_at_image(f, found.where(f), pixels)[1], frames)
+        heads = pool.map(
+            lambda f: look_at_image(f, found.where(f), found.info.pixels, pixels)[1],
+            frames,
+        )
         for done, found_here in enumerate(heads, len(looks) + 1):
             findings += found_here
             if progress is not None:
@@ -159,6 +165,7 @@ def conclude(
         class_pixels=classes.pixels_by_split(looks, found.info),
         left_out=found.left_out,
         findings=tuple(sorted(dict.fromkeys(every), key=_weight)),
+        pixels=found.info.pixels,
     )
 
 
@@ -200,6 +207,7 @@ def from_json(fields: Mapping[str, Any] | None) -> Audit | None:
         fields["class_pixels"] = {
             split: tuple(counts) for split, counts in fields["class_pixels"].items()
         }
-        return Audit(**fields, findings=found)
+        pixels = Pixels(**fields.pop("pixels"))
+        return Audit(**fields, findings=found, pixels=pixels)
     except (AttributeError, KeyError, TypeError):
         return None

@@ -15,8 +15,10 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from segjax.core.errors import UserError
-from segjax.data import decode
+from segjax.core.pixels import RGB, Pixels
+from segjax.data import decode, stored
 from segjax.data.audit.findings import Finding
+from segjax.data.display import shown
 from segjax.data.source import content_hash
 
 SMALL = 64
@@ -70,9 +72,18 @@ class ImageLook:
 
 
 def look_at_image(
-    path: str, where: str, pixels: bool = True
+    path: str, where: str, held: Pixels = RGB, pixels: bool = True
 ) -> tuple[ImageLook | None, list[Finding]]:
-    """What the file holds, None if it is no picture, and what is wrong with it."""
+    """What the file holds, None if it is no picture, and what is wrong with it.
+
+    Args:
+      path: the file.
+      where: what messages call it.
+      held: what its data set declares of its pixels.
+      pixels: whether they are decoded; else its head alone is read.
+    """
+    if held != RGB:
+        return _look_at_stored(path, where, held, pixels)
     head, problem = read_head(path, where) if pixels else _open_head(path, where)
     if head is None:
         return None, [problem]
@@ -82,7 +93,7 @@ def look_at_image(
         findings += _mode(where, image)
         tag = raw_orientation(image)
     orientation = tag if tag in range(1, 9) else 1
-    size, grey, edges = image.size if orientation >= 5 else image.size[::-1], None, None
+    size, array = image.size if orientation >= 5 else image.size[::-1], None
     if pixels or image.mode == "F":
         try:
             array = decode.decode_image(content or decode.read_bytes(path), where)
@@ -90,11 +101,31 @@ def look_at_image(
             kind = "image_mode" if image.mode == "F" else "damaged"
             text = error.problems[0]
             return None, [*findings, Finding(kind, (where,), text, "refuse")]
-        size = array.shape[:2]
-        grey = _small(cv2.cvtColor(array, cv2.COLOR_RGB2GRAY), SMALL)
-        ranks = edge_ranks(_small(array, GRID)) / 255 * (LEVELS - 1)
-        edges = Packed.of((np.round(ranks) * (255 / (LEVELS - 1))).astype(np.uint8))
-    return ImageLook(content_hash(path), size, orientation, grey, edges), findings
+    return _look(path, size, orientation, array), findings
+
+
+def _look_at_stored(path: str, where: str, held: Pixels, pixels: bool):
+    """The same of an image that is declared to be another than 8-bit RGB."""
+    try:
+        content = decode.read_bytes(path, where)
+    except UserError as error:
+        return None, [_unread(path, where, error)]
+    try:
+        size, orientation = decode.read_size(path, where)
+        array = shown(decode.decode_image(content, where, held)) if pixels else None
+    except UserError as error:
+        kind = "image_mode" if isinstance(error, stored.Undeclared) else "damaged"
+        return None, [Finding(kind, (where,), error.problems[0], "refuse")]
+    return _look(path, size, orientation, array), []
+
+
+def _look(path: str, size, orientation: int, array: np.ndarray | None) -> ImageLook:
+    if array is None:
+        return ImageLook(content_hash(path), size, orientation, None, None)
+    grey = _small(cv2.cvtColor(array, cv2.COLOR_RGB2GRAY), SMALL)
+    ranks = edge_ranks(_small(array, GRID)) / 255 * (LEVELS - 1)
+    edges = Packed.of((np.round(ranks) * (255 / (LEVELS - 1))).astype(np.uint8))
+    return ImageLook(content_hash(path), array.shape[:2], orientation, grey, edges)
 
 
 def read_head(path: str, where: str):
@@ -102,9 +133,7 @@ def read_head(path: str, where: str):
     try:
         content = decode.read_bytes(path, where)
     except UserError as error:
-        empty = os.path.isfile(path) and os.path.getsize(path) == 0
-        kind = "empty_file" if empty else "unreadable"
-        return None, Finding(kind, (where,), error.problems[0])
+        return None, _unread(path, where, error)
     try:
         return (content, Image.open(io.BytesIO(content))), None
     except Image.DecompressionBombError as error:
@@ -121,6 +150,12 @@ def _open_head(path: str, where: str):
         return (b"", Image.open(path)), None
     except UserError:
         return read_head(path, where)
+
+
+def _unread(path: str, where: str, error: UserError) -> Finding:
+    empty = os.path.isfile(path) and os.path.getsize(path) == 0
+    kind = "empty_file" if empty else "unreadable"
+    return Finding(kind, (where,), error.problems[0])
 
 
 def suffix_problems(path: str, where: str, image: Image.Image) -> list[Finding]:

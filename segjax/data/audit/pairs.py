@@ -52,7 +52,8 @@ def look(candidate: Candidate, candidates: Candidates, pixels: bool = True) -> P
       pixels: of the image; else its head alone is read.
     """
     image_at = candidates.where(candidate.image)
-    image, findings = look_at_image(candidate.image, image_at, pixels)
+    held = candidates.info.pixels
+    image, findings = look_at_image(candidate.image, image_at, held, pixels)
     if not candidate.mask:  # a frame without a label
         size = image and image.size
         return PairLook(candidate, (image_at,), image, None, tuple(findings), size)

@@ -17,6 +17,9 @@ are `"val"` and the others `"train"`. Who goes where is a pure function of the n
 `split_seed`, and images with equal content stay together. A `split_file` goes before
 both, see `segjax.data.splits`. The split `"all"` is all.
 
+Images are 8-bit RGB, or what `channels` and `depth` declare: grey scans, bands of a
+satellite, heights. Those may also be `.npy` arrays `(H, W, C)`; masks are pictures.
+
 Classes are given in the config, or in `ROOT/classes.txt`, a line each::
 
     0 background
@@ -35,6 +38,7 @@ from typing import Literal
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IGNORE, MAX_CLASSES
+from segjax.core.pixels import RGB, Pixels
 from segjax.data import source as source_lib
 from segjax.data import splits
 from segjax.data.labels import LabelMap
@@ -44,6 +48,9 @@ SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".webp"),
     *(".bmp", ".pgm", ".ppm", ".pnm"),
 )
+ARRAYS = ".npy"
+"""Suffix of images that are arrays; looked for where pixels are declared."""
+
 LAYOUTS = (  # images, masks
     ("{split}/images/{name}", "{split}/masks/{name}"),
     ("images/{name}", "masks/{name}"),
@@ -71,6 +78,8 @@ def make(
     split_seed: int = 0,
     split_file: str = "",
     title: str = "folder",
+    channels: int = 3,
+    depth: Literal["uint8", "uint16", "float32"] = "uint8",
 ) -> PairedFiles:
     """One split of a folder of images and masks.
 
@@ -95,16 +104,21 @@ def make(
       split_file: a file of `segjax.data.splits` that says who is in which split; then
         neither the lists nor `val_share` are asked.
       title: what reports call the data set.
+      channels: numbers a pixel of the images.
+      depth: of the images: 8 or 16 bits, or floats in a unit of their own. With three
+        channels of 8 bits every picture is made RGB; all else must be stored so.
 
     Raises:
       UserError: the folder, a partner file or the class table is missing or does not
         agree; with every problem.
     """
+    pixels = Pixels(channels, depth)
     info = DatasetInfo(title, ("-", "--"), ((0, 0, 0),) * 2)  # until the table is known
     base = source_lib.find_root(root, info, TREE)
     info, rule = _classes(
         base, title, classes, values, ignore, colours, threshold, by_colour
     )
+    info = dataclasses.replace(info, pixels=pixels)
     raise_problems(splits.share_problems(val_share))
     images, masks = _layout(base, images, masks, split)
     if split_file and "{split}" in images:
@@ -112,14 +126,15 @@ def make(
             f"config.data.split_file={split_file!r}: the splits are folders here "
             f"({images!r}); leave it out, or use a layout without {{split}}."
         )
-    image_files = _find(base, images, split, skip)
+    suffixes = picture_suffixes(pixels)
+    image_files = _find(base, images, split, skip, suffixes)
     mask_files = _find(base, masks, split, skip)
     chosen, by_seed = set(image_files), False
     if split != "all" and "{split}" not in images:
         if split_file:
             listed = splits.from_file(split_file, split, image_files, info)
         else:
-            listed = _listed(base, lists, split, info)
+            listed = _listed(base, lists, split, info, suffixes)
         by_seed = listed is None
         if listed is not None:
             # A file without a partner outside of the list is not this split's business.
@@ -276,7 +291,12 @@ def _layout(base, images, masks, split):
     )
 
 
-def _find(base, pattern, split, skip):
+def picture_suffixes(pixels: Pixels) -> tuple[str, ...]:
+    """The suffixes of images of such pixels, in small letters."""
+    return SUFFIXES if pixels == RGB else (*SUFFIXES, ARRAYS)
+
+
+def _find(base, pattern, split, skip, suffixes=SUFFIXES):
     """Name -> the files that match; more than one is ambiguous."""
     if "{split}" in pattern and split == "all":
         raise UserError("config.data: split 'all' is for layouts without {split}.")
@@ -290,7 +310,7 @@ def _find(base, pattern, split, skip):
         )
     for path in sorted((base / folder).iterdir()):
         stem, suffix = os.path.splitext(path.name)
-        if path.name[0] == "." or suffix.lower() not in SUFFIXES:
+        if path.name[0] == "." or suffix.lower() not in suffixes:
             continue  # hidden files, Thumbs.db, notes
         text, tail = (path.name, after) if "." in after else (stem, after)
         if text.startswith(before) and text.endswith(tail):
@@ -302,7 +322,7 @@ def _find(base, pattern, split, skip):
     return found
 
 
-def _listed(base, lists, split, info) -> set[str] | None:
+def _listed(base, lists, split, info, suffixes) -> set[str] | None:
     """The names in the list of a split; None where no split has a list."""
     listing = base / lists.replace("{split}", split)
     if not listing.is_file():
@@ -314,7 +334,7 @@ def _listed(base, lists, split, info) -> set[str] | None:
     lines = [line.split() for line in listing.read_text().splitlines()]
     names = [os.path.basename(line[0]) for line in lines if line and line[0][0] != "#"]
     return {
-        stem if suffix.lower() in SUFFIXES else stem + suffix
+        stem if suffix.lower() in suffixes else stem + suffix
         for stem, suffix in map(os.path.splitext, names)
     }
 

@@ -11,6 +11,7 @@ import numpy as np
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
 from segjax.core.keys import IMAGE, INDEX, LABEL
+from segjax.core.pixels import Pixels
 from segjax.data import records
 from segjax.data.source import bad_split
 
@@ -28,7 +29,8 @@ def make(split: str, root: str) -> "Prepared":
     folder = pathlib.Path(root).expanduser()
     index = records.read_index(folder)
     fields = {k: _tuples(v) for k, v in index["info"].items()}
-    info = DatasetInfo(**fields)
+    pixels = Pixels(**fields.pop("pixels", {}))
+    info = DatasetInfo(**fields, pixels=pixels)
     if split not in index["splits"]:
         raise bad_split(info, split, tuple(index["splits"]))
     entry = index["splits"][split]

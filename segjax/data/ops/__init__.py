@@ -9,9 +9,11 @@ Only `normalize` is different: it runs on the device, on a batch, and stands las
 preset is a name for several ops.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from segjax.core.errors import raise_problems
+from segjax.core.pixels import Pixels
 from segjax.core.tables import Table
 from segjax.data.ops import (
     colour,
@@ -27,10 +29,22 @@ from segjax.data.ops import (
     warp,
     weather,
 )
+from segjax.data.ops.base import RANGES, images, takes
 from segjax.data.ops.normalize import Normalize
 from segjax.data.ops.presets import PRESETS
 
-__all__ = ["OPS", "PRESETS", "REFRAMING", "is_mixing", "is_random", "split"]
+__all__ = [
+    "OPS",
+    "PRESETS",
+    "RANGES",
+    "REFRAMING",
+    "images",
+    "is_mixing",
+    "is_random",
+    "pixel_problems",
+    "split",
+    "takes",
+]
 
 OPS = Table(
     "op",
@@ -136,6 +150,33 @@ def split(
     ]
     raise_problems(problems)
     return tuple(ops[:-1]), ops[-1]
+
+
+def pixel_problems(
+    host: Sequence[Any], normalize: Normalize, pixels: Pixels, where: str
+) -> list[str]:
+    """Ops that do not take images of such pixels, as messages that say which do."""
+    able = [n for n, o in OPS.items() if takes(o, pixels) and o is not Normalize]
+    found = [
+        f"{where}: {op} takes {RANGES[images(op)]}, and config.data declares {pixels}. "
+        f"Allowed there: {', '.join(able)}."
+        for op in host
+        if not takes(op, pixels)
+    ]
+    found += [
+        f"{where}: {op}: {problem}"
+        for op in host
+        if hasattr(op, "pixel_problems")
+        for problem in op.pixel_problems(pixels)
+    ]
+    numbers = pixels.channels if normalize.from_data else len(normalize.mean)
+    if numbers != pixels.channels:
+        found.append(
+            f"{where}: normalize has the mean and std of {numbers} channels, and the "
+            f"images have {pixels}. Write normalize('data') to measure them, or "
+            f"{pixels.channels} numbers each."
+        )
+    return found
 
 
 def is_random(op: Any) -> bool:

@@ -1,12 +1,21 @@
-"""What ops share: the toss of `p`, and the ranges of their fields."""
+"""What ops share: the toss of `p`, the images they take, the ranges of their fields."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import grain
 import numpy as np
 
+from segjax.core.pixels import RGB, Pixels
+
 PROBABILITY = (0, 1)
+
+RANGES = {
+    "all": "all images",
+    "integers": "images of 8 and 16 bits",
+    "rgb": "8-bit RGB images alone",
+}
+"""What `images` of an op says, in words."""
 
 
 class Sometimes(grain.transforms.RandomMap):
@@ -23,6 +32,18 @@ class Sometimes(grain.transforms.RandomMap):
     ) -> dict[str, Any]:
         """The changed example; the one that is given stays as it is."""
         raise NotImplementedError(f"{type(self).__name__} lacks the method change.")
+
+
+def images(op: Any) -> Literal["all", "integers", "rgb"]:
+    """Which images an op, or its class, takes; its own `IMAGES` says so."""
+    return getattr(op, "IMAGES", "all")
+
+
+def takes(op: Any, pixels: Pixels) -> bool:
+    """Whether an op, or its class, takes images of such pixels."""
+    if pixels == RGB or images(op) == "all":
+        return True
+    return images(op) == "integers" and pixels.depth != "float32"
 
 
 def outside(op: Any, **allowed: tuple[float | int, float | int]) -> list[str]:

@@ -1,12 +1,13 @@
 """Ops that change colours: the label and the places of pixels stay.
 
-A clip `(T, H, W, 3)` changes as one picture: all frames alike, about their common mean.
-`brightness`, `contrast`, `saturation` and `hue` do alone what `color_jitter` does in
-their order.
+Of images other than 8-bit RGB, `brightness` and `contrast` change each channel by
+itself; the others are for RGB alone. A clip changes as one picture: all frames alike,
+about their common mean. `brightness`, `contrast`, `saturation` and `hue` do alone what
+`color_jitter` does in their order.
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import grain
@@ -15,10 +16,13 @@ import numpy as np
 from segjax.core.keys import IMAGE
 from segjax.data.ops.photometric import (
     FixedPhotometric,
+    Kind,
     Photometric,
     as_one,
+    is_rgb,
     refuse_outside,
     table,
+    toned,
 )
 
 
@@ -32,6 +36,8 @@ class ColorJitter(grain.transforms.RandomMap):
       saturation: differences from each pixel's own grey, likewise.
       hue: the hue turns by a share of the circle uniform in `+- hue`, at most 0.5.
     """
+
+    IMAGES: ClassVar[Kind] = "rgb"
 
     brightness: float | int = 0.25
     contrast: float | int = 0.25
@@ -69,11 +75,19 @@ class Scaled(Photometric):
     def changed(self, frames, rng):
         """The frames, as one picture, with the factor that is drawn."""
         factor = 1 + self.strength * rng.uniform(-1, 1)
+        if not is_rgb(frames):
+            return self.other(frames, factor)
         return as_one(frames, lambda image: self.scaled(image, factor))
 
 
 class Brightness(Scaled):
     """Multiply the image by a factor uniform in `1 +- strength`."""
+
+    IMAGES: ClassVar[Kind] = "all"
+
+    def other(self, frames, factor):
+        """Images of another kind at one factor."""
+        return toned(frames, factor, 1)
 
     def scaled(self, image, factor):
         """The image `(N, W, 3)` at one factor."""
@@ -82,6 +96,12 @@ class Brightness(Scaled):
 
 class Contrast(Scaled):
     """Multiply differences from the mean grey by a factor in `1 +- strength`."""
+
+    IMAGES: ClassVar[Kind] = "all"
+
+    def other(self, frames, factor):
+        """Images of another kind at one factor, about the mean of each channel."""
+        return toned(frames, 1, factor)
 
     def scaled(self, image, factor):
         """The image `(N, W, 3)` at one factor."""

@@ -1,6 +1,6 @@
 """Crops and pads: ops that change the frame and leave the pixels in it as they are.
 
-What comes from outside of the image is `FILL` and `IGNORE`; see `geometry`.
+What comes from outside of the image is `fill` and `IGNORE`; see `geometry`.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """Sizes, mirrors and quarter turns; and how every op that moves pixels does it.
 
-Image and label always move together.
+Image and label always move together, images of any channels and depth alike.
 
-A clip `(T, H, W, 3)` moves as a whole: every frame as its label, which is that of the
+A clip `(T, H, W, C)` moves as a whole: every frame as its label, which is that of the
 last one.
 
 One alignment everywhere: pixel centres lie at half-integers, so the corners of the old
@@ -11,10 +11,12 @@ when they shrink. A label takes the old pixel that holds the centre of the new o
 centres may lie on the border of two, as all do when a label is halved: even places take
 the first and odd ones the second, so that the label does not shift against the image
 (OpenCV's `INTER_NEAREST` shifts by up to half a pixel). What comes from outside of the
-image has the colour `FILL` and the label `IGNORE`, never a class.
+image has the colour `FILL`, or in images other than 8-bit RGB the image's own mean, and
+the label `IGNORE`, never a class.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +24,7 @@ from typing import Any
 import cv2
 import grain
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Real
 
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.keys import IGNORE, IMAGE, LABEL
@@ -144,17 +146,25 @@ class Rotate90(Sometimes):
         return moved(example, lambda array, _: cv2.rotate(array, quarter))
 
 
+def fill(image: Real[np.ndarray, "*T H W C"]) -> tuple[int | float, ...]:
+    """What stands where there is no image: `FILL` or the mean of each channel."""
+    if image.dtype == np.uint8 and image.shape[-1] == len(FILL):
+        return FILL
+    mean = image.mean(axis=tuple(range(image.ndim - 1)), dtype=np.float64)
+    return tuple((mean if image.dtype.kind == "f" else mean.round()).tolist())
+
+
 def window(
-    array: UInt8[np.ndarray, "H W ..."],
+    array: Real[np.ndarray, "H W ..."],
     top: int,
     left: int,
     height: int,
     width: int,
-    fill: int | tuple[int, ...],
-) -> UInt8[np.ndarray, "h w ..."]:
+    fill: int | tuple[int | float, ...],
+) -> Real[np.ndarray, "h w ..."]:
     """Rows `top..top+height`, columns `left..left+width`; `fill` outside of `array`."""
     rows, columns = array.shape[:2]
-    out = np.empty((height, width, *array.shape[2:]), np.uint8)
+    out = np.empty((height, width, *array.shape[2:]), array.dtype)
     out[:] = fill
     from_row, to_row = max(top, 0), min(top + height, rows)
     from_column, to_column = max(left, 0), min(left + width, columns)
@@ -166,8 +176,8 @@ def window(
 
 
 def resize(
-    array: UInt8[np.ndarray, "H W ..."], height: int, width: int, nearest: bool
-) -> UInt8[np.ndarray, "h w ..."]:
+    array: Real[np.ndarray, "H W ..."], height: int, width: int, nearest: bool
+) -> Real[np.ndarray, "h w ..."]:
     """`array` at `(height, width)`: nearest for labels, bilinear or area for images."""
     if array.shape[:2] == (height, width):
         return array
@@ -188,29 +198,42 @@ def moved(
     """`example` with `move(array, is_label)` of its image and, if there, its label.
 
     Of a clip it is that of each frame, and of each label where every frame has one.
+    More than four channels, which not all of OpenCV takes, move four at a time.
     """
     out = dict(example)
     for key, dims in ((IMAGE, 3), (LABEL, 2)):
         if key not in example:
             continue
         array, label = example[key], key == LABEL
+        one = move if label else functools.partial(_by_channels, move)
         if array.ndim == dims:
-            out[key] = move(array, label)
+            out[key] = one(array, label)
         else:
-            out[key] = np.stack([move(frame, label) for frame in array])
+            out[key] = np.stack([one(frame, label) for frame in array])
     return out
+
+
+def _by_channels(move, image, label):
+    """`move` of an image, with the last axis that OpenCV drops of a single channel."""
+    if image.shape[2] <= 4:
+        return np.atleast_3d(move(image, label))
+    starts = range(0, image.shape[2], 4)
+    parts = (np.ascontiguousarray(image[..., i : i + 4]) for i in starts)
+    return np.concatenate([np.atleast_3d(move(p, label)) for p in parts], axis=2)
 
 
 def cut(
     example: dict[str, Any], top: int, left: int, height: int, width: int
 ) -> dict[str, Any]:
-    """The `window` of image and label; `FILL` and `IGNORE` outside of them."""
-    return moved(
-        example,
-        lambda array, label: window(
-            array, top, left, height, width, IGNORE if label else FILL
-        ),
-    )
+    """The `window` of image and label; `fill` and `IGNORE` outside of them."""
+    rows, columns = example[IMAGE].shape[-3:-1]
+    inside = top >= 0 <= left and top + height <= rows and left + width <= columns
+
+    def part(array, label):
+        empty = IGNORE if label or inside else fill(array)
+        return window(array, top, left, height, width, empty)
+
+    return moved(example, part)
 
 
 def _nearest(old: int, new: int) -> np.ndarray:

@@ -1,12 +1,20 @@
 """Ops that add what a camera and its compression add: noise, dead pixels, JPEG."""
 
 import dataclasses
+from typing import ClassVar
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from segjax.data.ops.photometric import Photometric, each, refuse_outside
+from segjax.data.ops.photometric import (
+    Kind,
+    Photometric,
+    each,
+    is_rgb,
+    kept,
+    refuse_outside,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,9 +22,12 @@ class Noise(Photometric):
     """Add independent Gaussian noise to each value, anew for each frame.
 
     Attributes:
-      max: the standard deviation is uniform in `0..max`, in levels of 0..255.
+      max: the standard deviation is uniform in `0..max`, in levels of 0..255; in 16
+        bits a level is 257 of them, so 12 bits stored in 16 want a sixteenth.
       p: probability.
     """
+
+    IMAGES: ClassVar[Kind] = "integers"
 
     max: float | int = 10.0
     p: float | int = 0.5
@@ -26,6 +37,10 @@ class Noise(Photometric):
 
     def changed(self, frames, rng):
         std = rng.uniform(0, self.max)
+        if not is_rgb(frames):
+            std *= np.iinfo(frames.dtype).max / 255
+            added = np.float32(std) * rng.standard_normal(frames.shape, np.float32)
+            return kept(frames + added, frames.dtype)
         return each(frames, lambda image: noisy(image, std, rng))
 
 

@@ -1,6 +1,7 @@
-"""The op that runs on the device: uint8 pixels to floats near zero.
+"""The op that runs on the device: pixels as they are stored to floats near zero.
 
-It stands last in an op string, so that hosts move uint8, a quarter of the bytes.
+It stands last in an op string, so that hosts move uint8, a quarter of the bytes, or
+uint16, a half.
 """
 
 import dataclasses
@@ -9,11 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 from segjax.core.errors import UserError
+from segjax.core.pixels import FULL
 
 
 @dataclasses.dataclass(frozen=True)
 class Normalize:
-    """`(image / 255 - mean) / std`, per channel, in float32.
+    """`(image / full - mean) / std`, per channel, in float32.
+
+    `full` is 255 for images of 8 bits, 65535 for 16 bits and 1 for floats.
 
     The defaults are the mean and standard deviation of ImageNet. `normalize('data')`
     takes both from the images of the training split; a run measures them once and
@@ -33,10 +37,10 @@ class Normalize:
                     "are of the data. Write normalize('data')."
                 )
             return
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+        if not len(self.mean) == len(self.std) > 0 or min(self.std) <= 0:
             raise UserError(
-                f"mean={self.mean}, std={self.std}: give three numbers each, one a "
-                "channel in 0..1, the std above 0."
+                f"mean={self.mean}, std={self.std}: give a number each for every "
+                "channel, of integers in 0..1, the std above 0."
             )
 
     @property
@@ -52,20 +56,27 @@ class Normalize:
         """Normalise a batch, a clip or an image.
 
         Args:
-          images: `(..., 3)` uint8, numpy or jax; built from operators alone, so it also
-            runs inside jit.
+          images: `(..., C)` uint8, uint16 or float32, numpy or jax; built from
+            operators alone, so it also runs inside jit.
 
         Returns:
-          `(..., 3)` float32 of the same kind of array.
+          `(..., C)` float32 of the same kind of array.
 
         Raises:
-          UserError: the numbers are to be of the data, and were not measured.
+          UserError: the numbers are to be of the data, and were not measured; or the
+            images have other channels or another dtype.
         """
         if self.from_data:
             raise UserError(
                 "normalize('data'): its numbers come from a training split, and there "
                 "is none here. Train a run with it, or write the numbers."
             )
-        scale = np.float32(1 / 255) / np.asarray(self.std, np.float32)
+        name = np.dtype(images.dtype).name
+        if name not in FULL or images.shape[-1] != len(self.mean):
+            raise UserError(
+                f"normalize: got {images.shape[-1]} channels of {name}; it has the "
+                f"numbers of {len(self.mean)} channels, and takes {', '.join(FULL)}."
+            )
+        scale = np.float32(1 / FULL[name]) / np.asarray(self.std, np.float32)
         shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
         return images * scale - shift

@@ -8,7 +8,7 @@ model could learn to take it away.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import cv2
 import grain
@@ -19,14 +19,22 @@ from segjax.core.errors import UserError
 from segjax.core.keys import IMAGE
 from segjax.data.ops import base
 
+Kind = Literal["all", "integers", "rgb"]
+"""Which images an op takes; see `base.RANGES`."""
+
 LEVELS = np.arange(256)
 """What a pixel's value can be."""
 
 
 class Photometric(base.Sometimes):
-    """A random op on the image alone: a frozen dataclass with `p` and `changed`."""
+    """A random op on the image alone: a frozen dataclass with `p` and `changed`.
+
+    Attributes:
+      IMAGES: which images `changed` takes; only those of 8-bit RGB, if not said.
+    """
 
     p: float | int
+    IMAGES: ClassVar[Kind] = "rgb"
 
     def __post_init__(self):
         refuse_outside(self, p=(0, 1))
@@ -49,6 +57,8 @@ class Photometric(base.Sometimes):
 class FixedPhotometric(grain.transforms.Map):
     """An op on the image alone that draws nothing: a frozen dataclass, `changed`."""
 
+    IMAGES: ClassVar[Kind] = "rgb"
+
     def map(self, example: dict[str, Any]) -> dict[str, Any]:
         """The image changes; its size stays."""
         image = example[IMAGE]
@@ -63,8 +73,8 @@ class FixedPhotometric(grain.transforms.Map):
 
 
 def as_one(
-    frames: UInt8[np.ndarray, "T H W 3"], change: Callable[[np.ndarray], np.ndarray]
-) -> UInt8[np.ndarray, "T H W 3"]:
+    frames: Real[np.ndarray, "T H W C"], change: Callable[[np.ndarray], np.ndarray]
+) -> Real[np.ndarray, "T H W C"]:
     """`change` of the clip as one tall picture, for what neighbours do not matter to.
 
     OpenCV knows pictures alone; and what is measured (mean, histogram) is the clip's.
@@ -73,10 +83,35 @@ def as_one(
 
 
 def each(
-    frames: UInt8[np.ndarray, "T H W 3"], change: Callable[[np.ndarray], np.ndarray]
-) -> UInt8[np.ndarray, "T H W 3"]:
-    """`change` of each frame by itself."""
-    return np.stack([change(frame) for frame in frames])
+    frames: Real[np.ndarray, "T H W C"], change: Callable[[np.ndarray], np.ndarray]
+) -> Real[np.ndarray, "T H W C"]:
+    """`change` of each frame by itself; OpenCV's may drop the axis of one channel."""
+    return np.stack([np.atleast_3d(change(frame)) for frame in frames])
+
+
+def is_rgb(frames: Real[np.ndarray, "T H W C"]) -> bool:
+    """Whether images are of 8-bit RGB, for which OpenCV is quick and tables are."""
+    return frames.dtype == np.uint8 and frames.shape[-1] == 3
+
+
+def kept(
+    values: Real[np.ndarray, "T H W C"], dtype: np.dtype
+) -> Real[np.ndarray, "T H W C"]:
+    """Computed values as pixels: integers rounded and kept in range, floats as are."""
+    if dtype.kind != "f":
+        values = np.clip(np.round(values), 0, np.iinfo(dtype).max)
+    return values.astype(dtype)
+
+
+def toned(
+    frames: Real[np.ndarray, "T H W C"],
+    brightness: float | int,
+    contrast: float | int,
+) -> Real[np.ndarray, "T H W C"]:
+    """Both factors on images of any kind, contrast about the mean of each channel."""
+    scaled = brightness * frames.astype(np.float32)
+    mean = scaled.mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32)
+    return kept(mean + np.float32(contrast) * (scaled - mean), frames.dtype)
 
 
 def blended(

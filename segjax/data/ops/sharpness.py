@@ -1,17 +1,20 @@
 """Ops that blur and sharpen; no pixel's content is shifted, so the label fits still."""
 
 import dataclasses
+from typing import ClassVar
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from segjax.data.ops.photometric import Photometric, each, refuse_outside
+from segjax.data.ops.photometric import Kind, Photometric, each, refuse_outside
 
 
 @dataclasses.dataclass(frozen=True)
 class Blur(Photometric):
     """Gaussian blur; its standard deviation is uniform in `min..max` pixels."""
+
+    IMAGES: ClassVar[Kind] = "all"
 
     min: float | int = 0.3
     max: float | int = 1.5

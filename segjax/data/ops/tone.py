@@ -5,6 +5,7 @@ evaluation. All but `clahe` are one table of 256 entries, measured over the whol
 """
 
 import dataclasses
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -13,9 +14,11 @@ from jaxtyping import UInt8
 from segjax.data.ops.photometric import (
     LEVELS,
     FixedPhotometric,
+    Kind,
     Photometric,
     as_one,
     each,
+    kept,
     refuse_outside,
     table,
 )
@@ -25,8 +28,11 @@ from segjax.data.ops.photometric import (
 class Gamma(Photometric):
     """`255 * (v / 255) ** gamma`: below 1 brightens, above 1 darkens.
 
-    Gamma is uniform in its logarithm, so that 1/2 and 2 are equally far from 1.
+    Gamma is uniform in its logarithm, so that 1/2 and 2 are equally far from 1. In 16
+    bits 65535 stands for 255.
     """
+
+    IMAGES: ClassVar[Kind] = "integers"
 
     min: float | int = 0.7
     max: float | int = 1.5
@@ -37,6 +43,9 @@ class Gamma(Photometric):
 
     def changed(self, frames, rng):
         gamma = np.exp(rng.uniform(np.log(self.min), np.log(self.max)))
+        if frames.dtype != np.uint8:
+            full = np.float32(np.iinfo(frames.dtype).max)
+            return kept(full * (frames / full) ** np.float32(gamma), frames.dtype)
         levels = table(255 * (LEVELS / 255) ** gamma)
         return as_one(frames, lambda image: cv2.LUT(image, levels))
 

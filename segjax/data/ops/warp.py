@@ -17,7 +17,7 @@ from jaxtyping import Float, Float32
 from segjax.core.errors import raise_problems
 from segjax.core.keys import IGNORE, IMAGE
 from segjax.data.ops.base import PROBABILITY, Sometimes, disordered, outside
-from segjax.data.ops.geometry import FILL, cut, moved
+from segjax.data.ops.geometry import cut, fill, moved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,7 +208,7 @@ def sample(
 
     The image is interpolated between the four nearest pixel centres, at its edge
     between those that there are. The label is that of the pixel that holds the place.
-    What lies outside of the image is `FILL` and `IGNORE`, in both at the same pixels.
+    What lies outside of the image is `fill` and `IGNORE`, in both at the same pixels.
     """
     height, width = example[IMAGE].shape[-3:-1]
     bare = (x < 0) | (x >= width) | (y < 0) | (y >= height)
@@ -220,7 +220,7 @@ def sample(
         how = cv2.INTER_NEAREST if label else cv2.INTER_LINEAR
         out = cv2.remap(array, *places, how, borderMode=cv2.BORDER_REPLICATE)
         if uncovered:
-            out[bare] = IGNORE if label else FILL
+            out[bare] = IGNORE if label else fill(array)
         return out
 
     return moved(example, take)
