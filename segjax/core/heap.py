@@ -3,7 +3,7 @@
 import ctypes
 import platform
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 _LARGEST = 2**31 - 1
 
 
@@ -12,9 +12,11 @@ def keep_freed() -> bool:
 
     glibc gives large arrays back to the system as soon as they are freed. A train step
     on a CPU then takes hundreds of megabytes anew, each time, and every page of them
-    costs a fault. Kept, they are used again; the peak of memory is that of before.
+    costs a fault. Kept, they are used again; the peak of memory is that of before. All
+    threads share one arena, for those of other threads hold no large arrays.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, _LARGEST))
+    settings = (_MMAP_MAX, 0), (_TRIM_THRESHOLD, _LARGEST), (_ARENA_MAX, 1)
+    return all([mallopt(name, value) for name, value in settings])
