@@ -117,6 +117,8 @@ def _device() -> Iterator[Finding]:
     import jax
     import jax.numpy as jnp
 
+    from segjax.nn import onednn
+
     devices = jax.devices()
     kinds = sorted({d.device_kind for d in devices})
     backend, value = jax.default_backend(), f"{len(devices)} x {', '.join(kinds)}"
@@ -130,6 +132,10 @@ def _device() -> Iterator[Finding]:
         )
     else:
         yield Finding("device", "OK", f"{backend}, {value}")
+    if backend == "cpu":
+        reason = onednn.absent()
+        by = f"XLA ({reason})" if reason else "oneDNN"
+        yield Finding("device", "OK", f"convolutions are computed by {by}")
     product = jax.jit(lambda a: a @ a.T)
     begin = time.perf_counter()
     total = float(product(jnp.ones((256, 256), jnp.float32)).sum())
