@@ -32,6 +32,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from segjax.core.errors import UserError
+from segjax.nn.backend import on_cpu
 from segjax.nn.conv import convolve
 
 Carry = tuple[Float[Array, "_ _ _ _"], Float[Array, "_ _ _ _"]]
@@ -58,32 +59,39 @@ class Weights(NamedTuple):
     scales: tuple[Array, Array] | None = None
 
 
+UNROLLED = 8
+"""Frames up to which a CPU runs a clip without a loop: 1.1 times as quick at four."""
+
+
 def step(
-    carry: Carry, share: Float[Array, "B h w G"] | None, weights: Weights
+    carry: Carry | None, share: Float[Array, "B h w G"] | None, weights: Weights
 ) -> Carry:
     """The carry after one more frame; its `h` is the output.
 
     Args:
-      carry: before the frame.
+      carry: before the frame; None stands for zeros, which need no convolution.
       share: of the input in the gates, `W_x * x`; None where there is no input.
       weights: of the layer.
     """
-    c, h = carry
-    kernel = weights.state_kernel.astype(h.dtype)
-    gates = convolve(h, kernel, in_loop=True).astype(c.dtype)
-    if weights.scales:
-        gates = layer_norm(gates, weights.scales[0])
+    c, h = carry or (None, None)
+    dtype, gates = (share if h is None else h).dtype, 0
+    if h is not None:
+        kernel = weights.state_kernel.astype(dtype)
+        gates = convolve(h, kernel, in_loop=True).astype(c.dtype)
+        if weights.scales:
+            gates = layer_norm(gates, weights.scales[0])
     if share is not None:
-        gates = gates + share.astype(c.dtype)
-    # in c's dtype, or the bias's gradient would be a long sum in bfloat16
+        gates = gates + share.astype(weights.bias.dtype)
+    # in float32, or the bias's gradient would be a long sum in bfloat16
     i, g, f, o = jnp.split(gates + weights.bias, 4, axis=-1)
-    if weights.peepholes:
+    if weights.peepholes and c is not None:
         i, f = i + weights.peepholes[0] * c, f + weights.peepholes[1] * c
-    c = nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g)
+    kept = 0 if c is None else nn.sigmoid(f) * c
+    c = kept + nn.sigmoid(i) * jnp.tanh(g)
     if weights.peepholes:
         o = o + weights.peepholes[2] * c
     seen = layer_norm(c, weights.scales[1]) if weights.scales else c
-    return c, (nn.sigmoid(o) * jnp.tanh(seen)).astype(h.dtype)
+    return c, (nn.sigmoid(o) * jnp.tanh(seen)).astype(dtype)
 
 
 class ConvLSTM(nn.Module):
@@ -150,6 +158,12 @@ class ConvLSTM(nn.Module):
         if self.norm == "layer" and not no_input:
             scale = self.param("input_scale", nn.initializers.ones, (4 * F,))
 
+        def run(carry, piece, length):
+            return _run(carry, *piece, length, kernel, scale, weights)
+
+        piece = (None if no_input else frames.astype(self.dtype), reset)
+        if carry is None and not (self.remat and T > 1):
+            return run(None, piece, T)
         wide = jnp.promote_types(self.dtype, jnp.float32)
         if carry is None:
             shape = (*frames.shape[:1], *frames.shape[2:4], F)
@@ -157,11 +171,6 @@ class ConvLSTM(nn.Module):
         elif not no_input:
             _check_carry(carry, (*frames.shape[:1], *frames.shape[2:4], F))
         carry = carry[0].astype(wide), carry[1].astype(self.dtype)
-
-        def run(carry, piece, length):
-            return _run(carry, *piece, length, kernel, scale, weights)
-
-        piece = (None if no_input else frames.astype(self.dtype), reset)
         if self.remat and T > 1:
             return _run_in_pieces(run, carry, piece, T)
         return run(carry, piece, T)
@@ -192,15 +201,14 @@ def layer_norm(x: Float[Array, "*b C"], scale: Float[Array, " C"]) -> Array:
 
 def _run(carry, frames, reset, length, kernel, scale, weights):
     """All frames of a piece: `(h of each frame, last carry)`."""
-    dtype = carry[1].dtype
     share = None
     if frames is not None:
         B, T = frames.shape[:2]
         # folded behind the batch, whose devices so keep whole clips
         folded = frames.reshape(B * T, *frames.shape[2:])
-        share = convolve(folded, kernel.astype(dtype), in_loop=True)  # with remat
+        share = convolve(folded, kernel.astype(frames.dtype), in_loop=True)  # of remat
         if scale is not None:
-            share = layer_norm(share.astype(carry[0].dtype), scale)
+            share = layer_norm(share.astype(scale.dtype), scale)
         share = jnp.moveaxis(share.reshape(B, T, *share.shape[1:]), 1, 0)
 
     def body(carry, now):
@@ -211,12 +219,14 @@ def _run(carry, frames, reset, length, kernel, scale, weights):
         carry = step(carry, share, weights)
         return carry, carry[1]
 
-    moved = share, None if reset is None else reset.T
-    if length == 1:
-        carry, output = body(carry, jax.tree.map(lambda x: x[0], moved))
-        return output[:, None], carry
-    carry, outputs = jax.lax.scan(body, carry, moved, length=length)
-    return jnp.moveaxis(outputs, 0, 1), carry
+    moved, first = (share, None if reset is None else reset.T), []
+    if carry is None:  # the first frame knows no state
+        carry = step(None, share[0], weights)
+        first, length = [carry[1][None]], length - 1
+        moved = jax.tree.map(lambda x: x[1:], moved)
+    short = on_cpu() and length <= UNROLLED
+    carry, outputs = jax.lax.scan(body, carry, moved, length=length, unroll=short or 1)
+    return jnp.moveaxis(jnp.concatenate([*first, outputs]), 0, 1), carry
 
 
 def _run_in_pieces(run, carry, piece, T):
