@@ -30,6 +30,9 @@ from segjax.nn.resample import depth_to_space
 TESTED = ("0.10.2",)
 """Versions of jaxlib with which the tests of this file passed."""
 
+LONG = 256
+"""Pixels, over the larger side of a product, from which its sum is long."""
+
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -83,6 +86,7 @@ def _forward(x, kernel, stride, rate, pads):
 
 def _backward(stride, rate, pads, kept, g):
     x, kernel = kept
+    x, g = jax.lax.optimization_barrier((x, g))  # or XLA makes them anew in each copy
     kh, kw, C, F = kernel.shape
     to_x = _to_dense if stride == 1 else _to_strided
     if rate > 1:
@@ -222,9 +226,15 @@ def _convolution(x, kernel, stride, rate, pads, turned=False):
 
 
 def _product(a, b):
-    """The call: `a.T @ b` of `(P, C)` and `(P, F)`."""
+    """The call: `a.T @ b` of `(P, C)` and `(P, F)`.
+
+    A long sum of a small product is one of two halves, a core each.
+    """
     options = {"onednn_matmul_config": {"transpose_a": True}}
-    return _call("matmul", options, (a.shape[1], b.shape[1]), a, b)
+    (P, C), F = a.shape, b.shape[1]
+    parts = 2 if P % 2 == 0 and LONG * max(C, F) < P else 1
+    a, b = a.reshape(parts, -1, C), b.reshape(parts, -1, F)
+    return _call("matmul", options, (parts, C, F), a, b).sum(0)
 
 
 def _call(name, options, shape, *operands):
