@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts, process
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
+from segjax.core.keys import IMAGE
 from segjax.core.state import TrainState
 from segjax.data import datasets, pipeline, remembered, sampling, statistics
 from segjax.data.audit import start as audit
@@ -141,7 +142,8 @@ class _Run:
             concurrent.futures.ThreadPoolExecutor(1) as pool,
         ):
             if self._is_over(checkpoints.latest()):
-                print(f"{self.workdir}: finished; nothing to do.")
+                last = f"finished at step {options.num_steps}"
+                print(f"{self.workdir}: {last}; nothing to do.")
                 return
             target = self._target(mesh)
             first = self._first(batches)
@@ -372,8 +374,9 @@ class _Run:
 
     def _first(self, batches) -> list[dict[str, np.ndarray]]:
         """The run's first batches, with `AUGMENTED` examples or more."""
-        stream, size = batches(0), self.config.input.batch_size
-        first = [next(stream) for _ in range(-(-AUGMENTED // size))]
+        stream, first = batches(0), []
+        while sum(len(batch[IMAGE]) for batch in first) < AUGMENTED:
+            first.append(next(stream))
         stream.close()
         return first
 
