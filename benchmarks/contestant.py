@@ -76,7 +76,7 @@ def peak_mib() -> int | None:
 
 def _serve(pipe: Any, maker: str, arguments: dict[str, Any]) -> None:
     """Make the job at the first call, answer calls until None comes."""
-    heap.keep_freed()  # as a run of segjax does; PyTorch gains by it too
+    heap.keep_freed()  # segjax does it in every run; PyTorch gains by it too
     module, _, name = maker.partition(":")
     job = None
     while True:

@@ -40,8 +40,9 @@ def main(_: list[str]) -> None:
     import jax
 
     from segjax import config as configs
-    from segjax import parallel
+    from segjax import parallel, process
 
+    process.prepare()
     checked = configs.resolve(CONFIG.value)
     begin = time.perf_counter()
     devices = parallel.visible_devices()

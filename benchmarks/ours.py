@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import batches, contestant, forms, rivals
-from segjax import losses, optim, parallel
+from segjax import losses, optim, parallel, process
 from segjax.checkpoint.foreign import carry
 from segjax.checkpoint.leaves import flatten, nest
 from segjax.core.keys import IMAGE, LABEL
@@ -32,6 +32,7 @@ class Job:
     """What training and prediction share."""
 
     def __init__(self, form: forms.Form):
+        process.prepare()  # as a run does
         self.form = form
         self.mesh = parallel.make_mesh(jax.devices()[:1])
         self.model = self._model(form.dtype)

@@ -137,6 +137,20 @@ def put_batch(mesh: Mesh, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Arra
     return {key: put(np.asarray(value)) for key, value in batch.items()}
 
 
+def abstract_batch(
+    mesh: Mesh, batch: Mapping[str, np.ndarray]
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes, dtypes and shardings of `put_batch`, to compile for."""
+    sharding, count = along_batch(mesh), jax.process_count()
+
+    def shape(x: np.ndarray) -> jax.ShapeDtypeStruct:
+        dtype = np.int32 if x.dtype == np.int64 else x.dtype
+        rows = (len(x) * count, *x.shape[1:])
+        return jax.ShapeDtypeStruct(rows, dtype, sharding=sharding)
+
+    return {key: shape(np.asarray(value)) for key, value in batch.items()}
+
+
 def localize(tree: Any, mesh: Mesh) -> Any:
     """A replicated tree of the global mesh -> the same values on `local_mesh`."""
     target = replicated(mesh)

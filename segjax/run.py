@@ -4,6 +4,7 @@ Order of a start: the config is checked, the cluster joined, the folder locked a
 compared with the config, the data audited; only then is a device touched.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from segjax import checkpoint, config, guards, losses, optim, parallel, parts
-from segjax.core import heap
+from segjax import checkpoint, config, guards, losses, optim, parallel, parts, process
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
+from segjax.core.keys import IMAGE
 from segjax.core.state import TrainState
 from segjax.data import datasets, pipeline, remembered, sampling, statistics
 from segjax.data.audit import start as audit
@@ -33,7 +35,7 @@ from segjax.metrics import per_class, scores
 from segjax.optim import frozen
 from segjax.report import count, page, panel, record
 from segjax.report.journal import Journal, Silent
-from segjax.train import init, lock, loop, signals
+from segjax.train import compiled, init, lock, loop, signals
 from segjax.train.step import compile_step, make_step
 from segjax.train.window import Window
 
@@ -58,7 +60,7 @@ def train(
       SegjaxError: see `core.errors` for the kinds and their exit codes.
     """
     begin = time.monotonic()
-    heap.keep_freed()
+    process.prepare()
     checked = config.resolve(settings)
     parallel.initialize(parallel.cluster(os.environ, *cluster))
     writer = parallel.process_index() == 0
@@ -78,7 +80,9 @@ def train(
         finally:
             if job is not None and job.recorded:
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                record.finish(workdir, code, reason, time.monotonic() - begin, peak)
+                seconds = time.monotonic() - begin
+                facts = {"compilations": job.compilations()}
+                record.finish(workdir, code, reason, seconds, peak, **facts)
                 page.write(workdir)
     return code
 
@@ -91,6 +95,8 @@ class _Run:
     ):
         self.config, self.workdir = checked, workdir
         self.writer, self.begin = writer, begin
+        self.stages: dict[str, float] = {}  # what was done when, in seconds
+        self.compiled_before = compiled.counts()
         self.recorded = False  # whether this start stands in the record
         self.newest: Evaluation | None = None
         self.ledger: checkpoint.Ledger | None = None  # of weights from elsewhere
@@ -102,6 +108,7 @@ class _Run:
         self.checks = (workdir / "checks", remembered.shared())
         self.parts = parts.make(checked, self.training.info)
         self.loss = losses.make(self._terms(), checked.task)
+        self._mark("audited")
         self.parts = dataclasses.replace(self.parts, normalize=self._normalize())
         self.draw = self._draw()
         self.predict = self.parts.predict(self.loss)
@@ -115,6 +122,7 @@ class _Run:
         guards.refuse_disagreement(self.config, self.training, self.validation)
         mesh = parallel.make_mesh()
         guards.refuse_batch_size(self.config.input.batch_size, mesh.size)
+        process.keep_compiled()
         batches = functools.partial(self._batches, self.config.train_ops[0])
         step = make_step(
             self.parts.model,
@@ -129,21 +137,29 @@ class _Run:
             freeze=self.config.optim.get("freeze", ()),
         )
         folder = self.workdir / "checkpoints"
-        with checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints:
-            state, window = self._start(mesh, checkpoints)
-            start = int(state.step)
-            if start == options.num_steps and _has_ended_well(self.workdir):
-                print(f"{self.workdir}: finished at step {start}; nothing to do.")
+        with (
+            checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints,
+            concurrent.futures.ThreadPoolExecutor(1) as pool,
+        ):
+            if self._is_over(checkpoints.latest()):
+                last = f"finished at step {options.num_steps}"
+                print(f"{self.workdir}: {last}; nothing to do.")
                 return
+            target = self._target(mesh)
+            first = self._first(batches)
+            compiling = pool.submit(self._compile, step, mesh, target, first[0])
+            state, window = self._start(mesh, checkpoints, target)
+            start = int(state.step)
             if self.writer:
                 self._write_record(argv, state)
-                self._draw_augmented(batches)
+                self._draw_augmented(first)
+            step = compiling.result()
             # A signal before this ends the process at once: there is nothing to save.
             with signals.catch() as stop_requested, self._journal(start) as journal:
                 try:
                     state = loop.run(
                         state,
-                        step=compile_step(step, mesh),
+                        step=step,
                         batches=batches,
                         evaluate=functools.partial(self._evaluate, journal),
                         save=functools.partial(self._save, journal, checkpoints),
@@ -220,24 +236,42 @@ class _Run:
             draw=self.draw,
         )
 
-    def _start(self, mesh: Mesh, checkpoints) -> tuple[TrainState, Window]:
-        """The state to train from, and what an interrupted run had not logged."""
-        model = self.parts.model
-        options = {
+    def _target(self, mesh: Mesh) -> TrainState:
+        """The shapes of the state that is trained."""
+        target = init.abstract_state(self.parts.model, self.tx, **self._state(mesh))
+        patterns = self.config.optim.get("freeze", ())
+        raise_problems(frozen.problems(patterns, target.params, target.batch_stats))
+        return target
+
+    def _state(self, mesh: Mesh) -> dict[str, Any]:
+        return {
             "mesh": mesh,
             "use_ema": self.config.train.ema_decay > 0,
             "channels": self.parts.info.pixels.channels,
         }
+
+    def _compile(self, step, mesh: Mesh, target: TrainState, batch: dict):
+        """The step as a program for batches like this one."""
+        shapes = parallel.abstract_batch(mesh, batch)
+        program = compile_step(step, mesh).lower(target, shapes).compile()
+        self._mark("compiled")
+        return program
+
+    def _start(
+        self, mesh: Mesh, checkpoints, target: TrainState
+    ) -> tuple[TrainState, Window]:
+        """The state to train from, and what an interrupted run had not logged."""
+        model = self.parts.model
         window = Window(self.parts.info.num_classes)
         if checkpoints.latest() is not None:
-            target = init.abstract_state(model, self.tx, **options)
             state, notes, at = checkpoints.restore(None, target, meta=self.parts.meta)
             window.from_json(notes["window"])
             print(f"resuming at step {at} of {self.config.train.num_steps}")
+            self._mark("state")
             return state, window
-        state = init.make_state(model, self.tx, seed=self.config.seed, **options)
-        patterns = self.config.optim.get("freeze", ())
-        raise_problems(frozen.problems(patterns, state.params, state.batch_stats))
+        state = init.make_state(
+            model, self.tx, seed=self.config.seed, **self._state(mesh)
+        )
         if self.config.init_from:
             state, self.ledger = checkpoint.init_from(
                 self.config.init_from,
@@ -248,6 +282,7 @@ class _Run:
                 under=self.config.init_under,
             )
             print(checkpoint.format_ledger(self.ledger))
+        self._mark("state")
         return state, window
 
     def _evaluate(self, journal, state: TrainState, at: int) -> dict[str, float]:
@@ -301,8 +336,20 @@ class _Run:
             return Silent()
         num_steps = self.config.train.num_steps
         return Journal(
-            self.workdir, num_steps=num_steps, start_step=start, begin=self.begin
+            self.workdir,
+            num_steps=num_steps,
+            start_step=start,
+            begin=self.begin,
+            stages=self.stages,
         )
+
+    def _mark(self, stage: str) -> None:
+        self.stages[stage] = round(time.monotonic() - self.begin, 3)
+
+    def compilations(self) -> dict[str, int]:
+        """How often this run has compiled its step and its prediction."""
+        found = compiled.counts() - self.compiled_before
+        return {name: found[name] for name in ("step", "forward")}
 
     def _write_record(self, argv: list[str], state: TrainState) -> None:
         names = (self.config.train_split, self.config.val_split)
@@ -325,21 +372,27 @@ class _Run:
         )
         self.recorded = True
 
-    def _draw_augmented(self, batches) -> None:
-        """A picture of what the network will see, from the run's first batches."""
-        stream, examples = batches(0), []
-        while len(examples) < AUGMENTED:
-            batch = next(stream)
-            examples += [
-                dict(zip(batch, row, strict=True))
-                for row in zip(*batch.values(), strict=True)
-            ]
+    def _first(self, batches) -> list[dict[str, np.ndarray]]:
+        """The run's first batches, with `AUGMENTED` examples or more."""
+        stream, first = batches(0), []
+        while sum(len(batch[IMAGE]) for batch in first) < AUGMENTED:
+            first.append(next(stream))
         stream.close()
+        return first
+
+    def _draw_augmented(self, first: list[dict[str, np.ndarray]]) -> None:
+        """A picture of what the network will see."""
+        examples = [
+            dict(zip(batch, row, strict=True))
+            for batch in first
+            for row in zip(*batch.values(), strict=True)
+        ]
         path = self.workdir / "pictures" / "augmented.png"
         panel.sheet(examples[:AUGMENTED], self.parts.info, path)
 
-
-def _has_ended_well(workdir: Path) -> bool:
-    """Whether a start came to its end: a kill may fall between training and report."""
-    attempts = record.read(workdir).get("attempts", [])
-    return any(attempt.get("exit_code") == 0 for attempt in attempts)
+    def _is_over(self, latest: int | None) -> bool:
+        """Whether a start came to its end: a kill may fall before the report."""
+        if latest != self.config.train.num_steps:
+            return False
+        attempts = record.read(self.workdir).get("attempts", [])
+        return any(attempt.get("exit_code") == 0 for attempt in attempts)

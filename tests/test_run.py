@@ -93,6 +93,7 @@ def test_the_record_is_enough_to_run_it_again(finished, settings):
     assert attempt["seeds"] == {"seed": 1}
     assert (attempt["exit_code"], attempt["reason"]) == (0, "done")
     assert len(attempt["devices"]) == 8
+    assert attempt["compilations"] == {"step": 1, "forward": 1}
     assert {"jax", "flax", "optax", "python", "segjax"} <= attempt["versions"].keys()
     if (ROOT / ".git").exists():
         assert re.fullmatch("[0-9a-f]{40}", attempt["code"]["commit"])

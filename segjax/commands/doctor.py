@@ -215,9 +215,8 @@ def _caches() -> Iterator[Finding]:
     for name, default in places.items():
         place = os.environ.get(name) or default
         if place is None:
-            yield Finding(
-                "cache", "OK", f"{name} is not set: every start compiles anew"
-            )
+            where = "on a CPU every start compiles anew; else in SEGJAX_CACHE"
+            yield Finding("cache", "OK", f"{name} is not set: {where}")
             continue
         there = place
         while not os.path.exists(there):

@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print, write; returns the exit code."""
     from segjax import parts as all_parts
+    from segjax import process
     from segjax.metrics import per_class, scores
     from segjax.report import count, page, record
     from segjax.report.files import read_json
@@ -67,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
         scores.find(args.convention)
     out = args.out or args.run
     answer.raise_unless_folder("--out", out)
+    process.prepare()
     parts, variables, step = all_parts.load(args.run, args.weights)
+    process.keep_compiled()
     split = args.split or parts.config.val_split
     source = parts.source(split, root=args.root, video=args.stream)
     if args.stream:

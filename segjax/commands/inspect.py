@@ -3,13 +3,15 @@
 Counts, sizes, the share of each class in pixels and in images, every problem, and a
 sheet of samples: with a config, of what its train_ops make of them, as a run of that
 config would see them. With --ops, a sheet of what each op can make of the first example
-too. The exit code is 2 if there are problems.
+too. With --speed, whether the loader of a config keeps up with its train step on this
+machine. The exit code is 2 if there are problems.
 
 examples:
   segjax inspect --config configs/camvid_unet_cpu.py --config.data.root=/data/CamVid
   segjax inspect --dataset camvid --root /data/CamVid --split val --images
   segjax inspect --dataset folder --root photos --option "classes=('land', 'water')"
   segjax inspect --dataset streets --option "size=(256, 512)" --ops
+  segjax inspect --config configs/streets_unet.py --speed
 """
 
 import argparse
@@ -43,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ops",
         action="store_true",
         help="draw SPLIT_ops.png too: the first example through each op of the table",
+    )
+    parser.add_argument(
+        "--speed",
+        action="store_true",
+        help="measure loader and train step of the config: images per second",
     )
     parser.add_argument(
         "--out",
@@ -80,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     from segjax.report.files import write_json
 
     checked, options = chosen(args)
+    if args.speed and checked is None:
+        raise UserError("--speed: measures a config; name one with --config.")
     split = checked.train_split if checked else "train"
     options = {"split": args.split or split, **options}
     source = datasets.make(**options)
@@ -97,8 +106,11 @@ def run(args: argparse.Namespace) -> int:
         first = [source[i] for i in range(min(4, len(source)))]
         effects.sheet(first, source.info, written[-1])
     entry |= {"split": options["split"], "written": written}
-    write_json(written[0], entry)
     words = [survey.text(entry), f"Written: {', '.join(map(str, written))}"]
+    if args.speed and not found.problems:
+        entry["speed"], line = _speed(checked, source)
+        words.insert(1, line)
+    write_json(written[0], entry)
     if found.problems:
         words.append("No samples are drawn while there are problems.")
     answer.give(args, "\n".join(words), entry)
@@ -172,6 +184,25 @@ def _class_weights(found: Any) -> tuple[float, ...] | None:
 
     counts = found.pixel_counts()
     return weights.median_frequency(counts) if counts.any() else None
+
+
+def _speed(checked: Any, source: Any) -> tuple[dict[str, float], str]:
+    """Loader and step of a config: as an entry, and as a line."""
+    from segjax import process
+
+    process.prepare()
+    from segjax.train import speed
+
+    found = speed.measure(checked, source)
+    entry = {"loader": found.loader, "step": found.step, "ratio": found.ratio}
+    verdict = "the step never waits"
+    if found.ratio < speed.ENOUGH:
+        verdict = (
+            f"less than {speed.ENOUGH}, the step may wait: raise config.input.threads "
+            "or config.input.workers, or store the set with `segjax prepare`"
+        )
+    line = f"loader {found.loader:.1f} images/s, step {found.step:.1f} images/s"
+    return entry, f"{line}, ratio {found.ratio:.1f}: {verdict}."
 
 
 def _draw(source: Any, checked: Any, samples: int, path: Path) -> None:

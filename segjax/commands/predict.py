@@ -62,13 +62,16 @@ def run(args: argparse.Namespace) -> int:
     """Predict every picture; returns the exit code."""
     answer.raise_unless_folder("--out", args.out)
     from segjax import parts as all_parts
+    from segjax import process
     from segjax.predict import files
     from segjax.report import count, record
 
     pixels = record.pixels(args.run)
     pictures = files.find(args.inputs, leave_out=args.out, pixels=pixels)
     _refuse_overwriting(args, pictures)
+    process.prepare()
     parts, variables, step = all_parts.load(args.run, args.weights)
+    process.keep_compiled()
     predict = parts.predict(batch_size=args.batch_size)
     threads, failures, done = parts.config.input.threads, {}, {}
 

@@ -5,8 +5,11 @@
     {"step": 100, "kind": "train", "learning_rate": 0.01, "loss": 0.8, "miou": 0.4}
     {"step": 200, "kind": "val", "loss": 0.9, "miou": 0.35, "pixel_accuracy": 0.8}
 
-What the clock says (`images_per_s`, `seconds`) differs between two equal runs, so it
-goes to a second log, `timing.jsonl`, of the same form.
+What the clock says differs between two equal runs, so it goes to a second log,
+`timing.jsonl`, of the same form: `images_per_s`; `wait_share`, the share of the time in
+which the devices waited for data; `seconds` of an evaluation, and from the start of the
+run to the first step, with the moments at which the data were `audited`, the `state`
+made and the step `compiled`.
 """
 
 import json

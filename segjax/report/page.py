@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from segjax.core.errors import UserError
-from segjax.report import findings, metrics_log, plots, record
+from segjax.report import findings, metrics_log, record
 from segjax.report.files import number, write_text
 from segjax.report.progress import duration
 
@@ -121,6 +121,8 @@ def _draw(
     evaluations: Sequence[Mapping[str, Any]],
 ) -> None:
     """Draw the plots whose numbers are newer than their pictures."""
+    from segjax.report import plots  # a fifth of a second, spared at the start
+
     folder = workdir / "pictures"
     if any(k in r for r in rows for k in ("loss", "miou")) and _is_newer(
         workdir / metrics_log.METRICS, folder / "curves.png"

@@ -1,6 +1,6 @@
 """How far the run is: a bar on a terminal, plain lines in a log file.
 
-step 200/2000  loss 0.812  miou(train) 0.410  34.1 images/s  1:23 left
+step 200/2000  loss 0.812  miou(train) 0.410  34.1 images/s  wait 0 %  1:23 left
 """
 
 import io
@@ -92,13 +92,15 @@ def line(
     values: Mapping[str, Any],
     seconds_left: float | int | None = None,
 ) -> str:
-    """One line of text; `images_per_s` and the time left come last."""
+    """One line of text; `images_per_s`, `wait_share` and the time left come last."""
     words = [f"step {step}/{num_steps}"]
     for name, value in plain(values).items():
-        if name != "images_per_s":
+        if name not in ("images_per_s", "wait_share"):
             words.append(f"{name} {_short(value)}")
     if "images_per_s" in values:
         words.append(f"{float(values['images_per_s']):.1f} images/s")
+    if "wait_share" in values:
+        words.append(f"wait {100 * float(values['wait_share']):.0f} %")
     if seconds_left is not None:
         words.append(f"{duration(seconds_left)} left")
     return "  ".join(words)

@@ -12,6 +12,7 @@ A run resumed from the checkpoint of step `s` cuts its log back to `s` and asks 
 batches from `s` on, so that it goes through the same numbers as one never stopped.
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
@@ -22,8 +23,8 @@ from jax.sharding import Mesh
 
 from segjax import parallel
 from segjax.core.errors import DivergedError, Stopped
-from segjax.core.keys import INDEX
 from segjax.core.state import TrainState
+from segjax.train.feed import Feed
 from segjax.train.step import StepFn
 from segjax.train.window import Window
 
@@ -35,7 +36,13 @@ AGREE_EVERY = 10
 class Journal(Protocol):
     """Where the loop writes; see `report.journal`."""
 
-    def train(self, step: int, scalars: dict[str, float], images_per_s: float) -> None:
+    def train(
+        self,
+        step: int,
+        scalars: dict[str, float],
+        images_per_s: float,
+        wait_share: float,
+    ) -> None:
         """One line about the last `log_every` steps."""
 
     def advance(self, step: int) -> None:
@@ -66,7 +73,7 @@ def run(
     """Train from `state.step` to `num_steps`.
 
     Args:
-      step: compiled update.
+      step: compiled update; batches of another shape than the first are refused.
       batches: first step -> this process's part of the batches from there on.
       evaluate: scores of the validation split, which it also logs.
       save: keeps (step, state, scores, what the loop must remember).
@@ -84,13 +91,14 @@ def run(
     stream = batches(at)
     pending: list[tuple[int, np.ndarray, dict[str, jax.Array]]] = []
     watch = _Divergence(max_skipped_steps, name, int(state.skipped_in_row))
-    clock, since = time.perf_counter(), at
-    try:
+    clock, since, waited, scalars = time.perf_counter(), at, 0.0, None
+    with Feed(stream, functools.partial(parallel.put_batch, mesh)) as feed:
         while at < num_steps:
-            batch = next(stream)
-            state, scalars = step(state, parallel.put_batch(mesh, batch))
+            indices, batch, seconds = feed.take(scalars)
+            waited += seconds
+            state, scalars = step(state, batch)
             at += 1
-            pending.append((at, batch[INDEX], scalars))
+            pending.append((at, indices, scalars))
             journal.advance(at)
             poll()
 
@@ -103,21 +111,20 @@ def run(
             if log_due or save_due:
                 _flush(pending, window, watch)
             if log_due:
-                speed = (at - since) * batch_size / (time.perf_counter() - clock)
-                rate = float(learning_rate(at - 1))
-                journal.train(at, {**window.means(), "learning_rate": rate}, speed)
+                passed = time.perf_counter() - clock
+                line = {**window.means(), "learning_rate": float(learning_rate(at - 1))}
+                speed = (at - since) * batch_size / passed
+                journal.train(at, line, speed, waited / passed)
                 window.reset()
-                clock, since = time.perf_counter(), at
+                clock, since, waited = time.perf_counter(), at, 0.0
             scores = {}
             if eval_due:
                 scores = evaluate(state, at)
-                clock, since = time.perf_counter(), at
+                clock, since, waited = time.perf_counter(), at, 0.0
             if save_due:
                 save(at, state, scores, {"window": window.to_json()})
             if signum and not last:
                 raise Stopped(signum, f"stopped at step {at} of {num_steps}, saved.")
-    finally:
-        stream.close()
     return state
 
 

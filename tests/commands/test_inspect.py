@@ -43,6 +43,26 @@ def test_a_config_with_overrides(tmp_path, call):
     assert "No problems." in err and "█" in err
 
 
+def test_the_speed_of_a_config(tmp_path, call):
+    code, found, err = call(
+        *("inspect", "--config", f"{STREETS}:quick", "--config.input.batch_size=8"),
+        *("--samples", "1", "--speed", "--out", tmp_path, "--json"),
+    )
+    assert code == 0
+    speed = found["speed"]
+    assert speed["ratio"] == pytest.approx(speed["loader"] / speed["step"])
+    assert speed["loader"] > 0 and speed["step"] > 0
+    line = next(line for line in err.splitlines() if line.startswith("loader "))
+    assert f"ratio {speed['ratio']:.1f}: " in line
+    assert ("never waits" in line) == (speed["ratio"] >= 1.5)
+
+
+def test_speed_is_that_of_a_config(call):
+    code, found, _ = call("inspect", "--dataset", "streets", "--speed", "--json")
+    assert code == 2
+    assert "--config" in found["errors"][0]
+
+
 def folder(tmp_path, values):
     """A folder data set of one image a value; the mask holds 0 and the value."""
     for kind in ("images", "masks"):

@@ -28,7 +28,7 @@ LAYERS = (
     ("run",),
     ("guards",),
     ("train", "serve"),
-    ("parts",),
+    ("parts", "process"),
     ("evaluate",),
     ("predict", "data", "parallel", "checkpoint", "report", "config"),
     ("models",),

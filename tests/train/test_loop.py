@@ -72,7 +72,7 @@ class World:
         if self.broken_disk_at and self.at >= self.broken_disk_at:
             raise EnvironmentFault("disk: is full.")
 
-    def train(self, step, scalars, images_per_s):
+    def train(self, step, scalars, images_per_s, wait_share):
         self.events.append(("log", step))
         self.lines.append((step, scalars))
 

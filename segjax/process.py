@@ -1,0 +1,59 @@
+"""How the process of a run or a command is set up, before and after JAX wakes devices.
+
+`prepare` comes before, as XLA reads its flags once. `keep_compiled` comes after, as it
+depends on the devices. Both leave alone what the user has set.
+"""
+
+import os
+
+import jax
+import jaxlib
+
+from segjax.core import heap
+from segjax.data import remembered
+
+FEW_CORES = 8
+"""Up to so many cores the operations of a program are best run one by one."""
+
+TESTED = ("0.10.2",)
+"""Versions of jaxlib that know the flag; another one might end the process over it."""
+
+FLAG = "xla_cpu_enable_concurrency_optimized_scheduler"
+
+
+def prepare() -> None:
+    """Set what must stand before JAX has a backend.
+
+    Freed memory is kept (see `core.heap`). On few cores, XLA for CPUs is told to order
+    operations for memory and not for running several at a time: each of them takes all
+    cores anyway.
+    """
+    heap.keep_freed()
+    flags = os.environ.get("XLA_FLAGS", "")
+    if cores() <= FEW_CORES and jaxlib.__version__ in TESTED and FLAG not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --{FLAG}=false".strip()
+
+
+def keep_compiled() -> str:
+    """Let compiled programs be kept on disk for the next start; call it before any is.
+
+    They go to `xla` in the folder that all runs share (see `data.remembered`). Not on
+    CPUs: programs that call oneDNN cannot be written, and others were compiled for the
+    very CPU, which another node that reads the folder may not have.
+
+    Returns:
+      The folder, also if the user named it; empty if nothing is kept.
+    """
+    if not jax.config.jax_enable_compilation_cache:
+        return ""
+    if jax.config.jax_compilation_cache_dir is None and jax.default_backend() != "cpu":
+        folder = remembered.shared() / "xla"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    return jax.config.jax_compilation_cache_dir or ""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
