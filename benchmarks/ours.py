@@ -29,11 +29,11 @@ def normalize(images: jax.Array) -> jax.Array:
 
 
 class Job:
-    """What training and prediction share."""
+    """What training and prediction share; on the first `devices` of the process."""
 
-    def __init__(self, form: forms.Form):
+    def __init__(self, form: forms.Form, devices: int = 1):
         self.form = form
-        self.mesh = parallel.make_mesh(jax.devices()[:1])
+        self.mesh = parallel.make_mesh(jax.devices()[:devices])
         self.model = self._model(form.dtype)
         self.compiled: dict[str, Any] = {}
         self.flops: dict[str, dict[str, float]] = {}
@@ -147,8 +147,8 @@ class Train(Job):
 
     kinds = ("step",)
 
-    def __init__(self, form: forms.Form):
-        super().__init__(form)
+    def __init__(self, form: forms.Form, devices: int = 1):
+        super().__init__(form, devices)
         tx, _ = optim.make(
             name="adamw",
             schedule="constant",
