@@ -14,6 +14,7 @@ from segjax import losses, optim, parallel
 from segjax.checkpoint.foreign import carry
 from segjax.checkpoint.leaves import flatten, nest
 from segjax.core.keys import IMAGE, LABEL
+from segjax.core.state import TrainState
 from segjax.models import MODELS
 from segjax.nn.backend import portable
 from segjax.predict.decide import decide, last_frame
@@ -143,11 +144,19 @@ class Job:
 
 
 class Train(Job):
-    """The train step on one batch that lies on the device, state donated."""
+    """The train step on one batch that lies on the device, state donated.
+
+    Args:
+      form: what is measured.
+      devices: that share the batch.
+      state: to begin with, of the same network; a fresh one if None.
+    """
 
     kinds = ("step",)
 
-    def __init__(self, form: forms.Form, devices: int = 1):
+    def __init__(
+        self, form: forms.Form, devices: int = 1, state: TrainState | None = None
+    ):
         super().__init__(form, devices)
         tx, _ = optim.make(
             name="adamw",
@@ -166,7 +175,7 @@ class Train(Job):
             seed=0,
             aux_weight=forms.AUX_WEIGHT,
         )
-        self.state = init.make_state(self.model, tx, seed=0, mesh=self.mesh)
+        self.state = state or init.make_state(self.model, tx, seed=0, mesh=self.mesh)
         image, label = batches.pixels(form), batches.labels(form)
         self.batch = parallel.put_batch(self.mesh, {IMAGE: image, LABEL: label})
         self.step = compile_step(step, self.mesh)

@@ -32,7 +32,7 @@ ONLY = flags.DEFINE_list("only", None, "Questions; all if not given.")
 MODEL = flags.DEFINE_string("model", "unet", "Of all questions but clip and data.")
 ROUNDS = flags.DEFINE_integer("rounds", 7, "Turns of each value.", lower_bound=1)
 SECONDS = flags.DEFINE_float("seconds", 0.3, "Of a turn; at least one step.")
-DRY = flags.DEFINE_bool("dry_run", False, "Few values, two rounds: does it run?")
+DRY = flags.DEFINE_bool("dry_run", False, "Few values, one round: does it run?")
 OUT = flags.DEFINE_string("out", None, "Folder for JSON and pictures.")
 
 
@@ -50,7 +50,7 @@ def main(_: list[str]) -> int:
         return 2
     pace = answers.Pace(ROUNDS.value, SECONDS.value)
     if DRY.value:
-        pace = answers.Pace(rounds=2, seconds=0.0)
+        pace = answers.Pace(rounds=1, seconds=0.0)
     found, failed = [], []
     for name in names:
         question, begin = QUESTIONS[name], time.monotonic()

@@ -51,27 +51,30 @@ class Answer:
     notes: Sequence[str] = ()
 
 
-def steps(made: Mapping[str, Mapping[int, Form]], pace: Pace) -> Answer:
+def steps(
+    made: Mapping[str, Mapping[int, Form]], pace: Pace, count: bool = True
+) -> Answer:
     """Train steps of several variants, in turns, in one process.
 
     Args:
       made: the variant's name, put before those of its series -> value -> form.
       pace: how long.
+      count: whether operations are wanted.
     """
     forms = {(name, n): form for name, row in made.items() for n, form in row.items()}
     with _surroundings(), Contestant("benchmarks.growth.steps:Steps", {}) as job:
-        facts = {key: job("prepare", key, form) for key, form in forms.items()}
+        facts = {key: job("prepare", key, form, count) for key, form in forms.items()}
         rounds = job("measure", pace.rounds, pace.seconds)
     found, notes = {}, []
     for name, row in made.items():
         found[f"{name}step"] = [sum(rounds[name, n], []) for n in row]
-        for what in ("memory", "operations"):
+        for what in ("memory", "operations")[: 1 + count]:
             found[name + what] = [[facts[name, n][what]] for n in row]
         rates = (
             f"{form.batch / statistics.median(sum(rounds[name, n], [])):.1f} at {n:,}"
             for n, form in row.items()
         )
-        unit = "clips" if next(iter(row.values())).model == "convlstm_unet" else "images"
+        unit = "clips" if any(f.frames > 1 for f in row.values()) else "images"
         notes.append(f"{name}{unit}/s: {', '.join(rates)}.")
     return Answer(found, notes=notes)
 
@@ -159,6 +162,7 @@ def starts(values: Sequence[int], pace: Pace) -> Answer:
                     parts.setdefault(what, []).append(seconds)
             return [again["all"]]
 
+        _start(roots[min(values)], place / "unused", "full")  # the disk warms up
         turns = {str(n): functools.partial(start, n, []) for n in values}
         clock.alternate(turns, min(3, pace.rounds))
     of = (f"{what} {statistics.median(seconds):.2f}" for what, seconds in parts.items())

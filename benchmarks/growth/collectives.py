@@ -43,7 +43,7 @@ class Collective:
     def bytes(self) -> int:
         """Of all results, in all runs."""
         each = (_width(dtype) * math.prod(shape) for dtype, shape in self.arrays)
-        return self.times * sum(each)
+        return round(self.times * sum(each))
 
 
 def read(text: str) -> list[Collective]:

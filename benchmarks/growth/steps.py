@@ -3,8 +3,12 @@
 import math
 from collections.abc import Hashable
 
+import jax
+import jax.numpy as jnp
+
 from benchmarks import clock, ours
 from benchmarks.forms import Form
+from segjax.core.state import TrainState
 from segjax.nn.backend import portable
 
 
@@ -13,24 +17,33 @@ class Steps:
 
     def __init__(self):
         self.jobs: dict[Hashable, ours.Train] = {}
+        self.fresh: dict[tuple, TrainState] = {}
 
-    def prepare(self, key: Hashable, form: Form) -> dict[str, float]:
+    def prepare(self, key: Hashable, form: Form, count: bool) -> dict[str, float]:
         """Compile the step of a form.
+
+        Args:
+          key: under which it is measured.
+          form: the network and its batch.
+          count: whether operations are wanted.
 
         Returns:
           `memory`: bytes of temporary arrays, by XLA's plan of the program that runs;
           `operations`: XLA's count of the portable program before the backend's
           rewriting. There the body of a loop counts once.
         """
-        job = self.jobs[key] = ours.Train(form)
+        network = form.model, repr(form.options), form.classes
+        job = ours.Train(form, state=self.fresh.get(network))
+        self.jobs[key], self.fresh[network] = job, job.state
+        job.state = jax.tree.map(jnp.copy, job.state)  # for a step eats its state
         compiled = job.step.lower(job.state, job.batch).compile()
         job.compiled["step"] = compiled
-        with portable():
-            counted = job.step.lower(job.state, job.batch).cost_analysis()
-        return {
-            "memory": compiled.memory_analysis().temp_size_in_bytes,
-            "operations": counted["flops"],
-        }
+        facts = {"memory": compiled.memory_analysis().temp_size_in_bytes}
+        if count:
+            with portable():
+                counted = job.step.lower(job.state, job.batch).cost_analysis()
+            facts["operations"] = counted["flops"]
+        return facts
 
     def measure(self, rounds: int, seconds: float) -> dict[Hashable, list[list[float]]]:
         """Key -> seconds a step, one list a round.
