@@ -42,8 +42,11 @@ def main(_: list[str]) -> int:
     try:
         raise_problems(
             [unknown("question", n, QUESTIONS) for n in names if n not in QUESTIONS]
-            + [unknown("model", m, alive.FORMS) for m in [MODEL.value]
-               if m not in alive.FORMS]  # fmt: skip
+            + [
+                unknown("model", m, alive.FORMS)
+                for m in [MODEL.value]
+                if m not in alive.FORMS
+            ]  # fmt: skip
         )
     except UserError as error:
         print(error)

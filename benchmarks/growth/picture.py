@@ -19,6 +19,9 @@ MARKS = "osD^"
 PANEL = (4.6, 3.5)
 """Inches."""
 
+UNITS = {"s": "seconds", "bytes": "bytes", "operations": "operations"}
+"""Of an axis whose series have one unit."""
+
 
 def draw(results: Sequence[dict[str, Any]], path: str | Path) -> None:
     """A panel a question, at most three beside each other.
@@ -37,11 +40,14 @@ def draw(results: Sequence[dict[str, Any]], path: str | Path) -> None:
 
 
 def panel(axis: Axes, result: dict[str, Any]) -> None:
-    """Each series in multiples of its first point."""
+    """The series in their unit; of several units each in multiples of its first."""
+    units = {row["unit"] for row in result["series"]}
+    one = UNITS[units.pop()] if len(units) == 1 else ""
     x = dict(zip(result["values"], _places(result), strict=True))
-    highest, lowest = 1.0, 1.0
+    highest, lowest = 0.0, math.inf
     for row, colour, mark in zip(result["series"], COLOURS, MARKS, strict=False):
         start, found, law = row["points"][0], row["fit"], row["law"]
+        start = 1.0 if one else start
         y = np.array(row["points"]) / start
         highest, lowest = max(highest, y.max()), min(lowest, y.min())
         fine = np.geomspace(row["x"][0], row["x"][-1], 50)
@@ -66,7 +72,7 @@ def panel(axis: Axes, result: dict[str, Any]) -> None:
     axis.set_title(result["title"], loc="left", fontweight="bold", fontsize=10)
     axis.set_xlabel(result["axis"], fontsize=8.5)
     first = result["tick"].format(result["values"][0])
-    axis.set_ylabel(f"times as much as at {first}", fontsize=8.5)
+    axis.set_ylabel(one or f"times as much as at {first}", fontsize=8.5)
     axis.xaxis.set_major_locator(FixedLocator(list(x.values())))
     axis.xaxis.set_major_formatter(
         FuncFormatter(lambda _, i: result["tick"].format(result["values"][i]))
@@ -76,10 +82,8 @@ def panel(axis: Axes, result: dict[str, Any]) -> None:
     for side in (axis.xaxis, axis.yaxis):
         side.set_minor_locator(NullLocator())
     axis.grid(color="#e9ecef", lw=0.7)
-    falling = highest < 2
-    room = (highest / lowest) ** (0.28 * len(result["series"]) / 1.4)
-    room = max(room, 1.9)
-    axis.set_ylim(lowest / 1.25, highest * (room if not falling else room * 1.1))
+    room = 1.3 * (highest / lowest) ** (0.22 * len(result["series"]))
+    axis.set_ylim(lowest / 1.25, highest * max(room, 1.9))  # the legend stands above
     axis.legend(
         frameon=False,
         loc="upper left",

@@ -88,9 +88,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 def short(number: float, unit: str) -> str:
     """Three digits and the unit that suits them."""
-    size, name = next(
-        (p for p in PREFIXES[unit] if number >= p[0]), PREFIXES[unit][-1]
-    )
+    size, name = next((p for p in PREFIXES[unit] if number >= p[0]), PREFIXES[unit][-1])
     scaled = number / size
     return f"{scaled:.{max(0, 2 - math.floor(math.log10(max(scaled, 0.01))))}f} {name}"
 
