@@ -39,15 +39,10 @@ OUT = flags.DEFINE_string("out", None, "Folder for JSON and pictures.")
 def main(_: list[str]) -> int:
     """Ask the questions one behind the other; returns the exit code."""
     names = ONLY.value or list(QUESTIONS)
+    asked = [("question", n, QUESTIONS) for n in names]
+    asked.append(("model", MODEL.value, alive.FORMS))
     try:
-        raise_problems(
-            [unknown("question", n, QUESTIONS) for n in names if n not in QUESTIONS]
-            + [
-                unknown("model", m, alive.FORMS)
-                for m in [MODEL.value]
-                if m not in alive.FORMS
-            ]  # fmt: skip
-        )
+        raise_problems([unknown(*one) for one in asked if one[1] not in one[2]])
     except UserError as error:
         print(error)
         return 2

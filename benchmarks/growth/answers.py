@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import itertools
 import os
 import pathlib
 import statistics
@@ -65,13 +66,14 @@ def steps(
     with _surroundings(), Contestant("benchmarks.growth.steps:Steps", {}) as job:
         facts = {key: job("prepare", key, form, count) for key, form in forms.items()}
         rounds = job("measure", pace.rounds, pace.seconds)
+    taken = {key: list(itertools.chain(*times)) for key, times in rounds.items()}
     found, notes = {}, []
     for name, row in made.items():
-        found[f"{name}step"] = [sum(rounds[name, n], []) for n in row]
+        found[f"{name}step"] = [taken[name, n] for n in row]
         for what in ("memory", "operations")[: 1 + count]:
             found[name + what] = [[facts[name, n][what]] for n in row]
         rates = (
-            f"{form.batch / statistics.median(sum(rounds[name, n], [])):.1f} at {n:,}"
+            f"{form.batch / statistics.median(taken[name, n]):.1f} at {n:,}"
             for n, form in row.items()
         )
         unit = "clips" if any(f.frames > 1 for f in row.values()) else "images"

@@ -2,9 +2,9 @@
 
     %all-reduce.7 = (f32[8]{0}, f32[3,3,4,8]{3,2,1,0}) all-reduce(%a, %b), ...
 
-Counted are the bytes of the results: what a device holds afterwards. A ring of N devices
-sends `2 (N - 1) / N` times as many for an all-reduce. What stands in a loop counts as
-often as the loop runs.
+Counted are the bytes of the results: what a device holds afterwards. A ring of N
+devices sends `2 (N - 1) / N` times as many for an all-reduce. What stands in a loop
+counts as often as the loop runs.
 """
 
 import dataclasses

@@ -104,7 +104,8 @@ def _below(result: dict[str, Any]) -> Iterable[str]:
             line += f", within {100 * found['within']:.0f} %"
         yield f"{line}."
     for check in result["checks"]:
-        yield f"- {'holds' if check['holds'] else '**does not hold**'}: {check['says']}."
+        word = "holds" if check["holds"] else "**does not hold**"
+        yield f"- {word}: {check['says']}."
     yield from (f"- {note}" for note in result["notes"])
 
 
