@@ -118,7 +118,7 @@ def examples(values: Sequence[int], model: str, pace: answers.Pace) -> answers.A
 
 
 PIXELS, BATCH, FRAMES = "∝ H W", "∝ B", "∝ T"
-WEIGHTS = "each pixel costs the same; gradients of the weights are held once"
+WEIGHTS = "activations grow, gradients of the weights do not"
 
 QUESTIONS = {
     "size": Question(
@@ -173,11 +173,11 @@ QUESTIONS = {
     "clip": Question(
         "How does a step grow with the clip?",
         "frames in a clip",
-        (1, 2, 4, 8, 16),
+        (2, 4, 8, 16),
         (
             Series("step", "s", Law(1, FRAMES, "each frame costs the same")),
             Series(
-                "remat step", "s", Law(1, FRAMES, "each frame costs the same, twice")
+                "remat step", "s", Law(1, FRAMES, "the way forward is gone twice")
             ),
             Series("memory", "bytes", Law(1, "a + b T", "all frames are kept", True)),
             Series(
@@ -188,6 +188,7 @@ QUESTIONS = {
             ),
         ),
         clips,
+        few=(2, 3),
     ),
     "data": Question(
         "How long until the first batch?",
