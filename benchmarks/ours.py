@@ -14,6 +14,7 @@ from segjax import losses, optim, parallel, process
 from segjax.checkpoint.foreign import carry
 from segjax.checkpoint.leaves import flatten, nest
 from segjax.core.keys import IMAGE, LABEL
+from segjax.core.state import TrainState
 from segjax.models import MODELS
 from segjax.nn.backend import portable
 from segjax.predict.decide import decide, last_frame
@@ -29,12 +30,12 @@ def normalize(images: jax.Array) -> jax.Array:
 
 
 class Job:
-    """What training and prediction share."""
+    """What training and prediction share; on the first `devices` of the process."""
 
-    def __init__(self, form: forms.Form):
+    def __init__(self, form: forms.Form, devices: int = 1):
         process.prepare()  # as a run does
         self.form = form
-        self.mesh = parallel.make_mesh(jax.devices()[:1])
+        self.mesh = parallel.make_mesh(jax.devices()[:devices])
         self.model = self._model(form.dtype)
         self.compiled: dict[str, Any] = {}
         self.flops: dict[str, dict[str, float]] = {}
@@ -144,12 +145,20 @@ class Job:
 
 
 class Train(Job):
-    """The train step on one batch that lies on the device, state donated."""
+    """The train step on one batch that lies on the device, state donated.
+
+    Args:
+      form: what is measured.
+      devices: that share the batch.
+      state: to begin with, of the same network; a fresh one if None.
+    """
 
     kinds = ("step",)
 
-    def __init__(self, form: forms.Form):
-        super().__init__(form)
+    def __init__(
+        self, form: forms.Form, devices: int = 1, state: TrainState | None = None
+    ):
+        super().__init__(form, devices)
         tx, _ = optim.make(
             name="adamw",
             schedule="constant",
@@ -167,7 +176,7 @@ class Train(Job):
             seed=0,
             aux_weight=forms.AUX_WEIGHT,
         )
-        self.state = init.make_state(self.model, tx, seed=0, mesh=self.mesh)
+        self.state = state or init.make_state(self.model, tx, seed=0, mesh=self.mesh)
         image, label = batches.pixels(form), batches.labels(form)
         self.batch = parallel.put_batch(self.mesh, {IMAGE: image, LABEL: label})
         self.step = compile_step(step, self.mesh)

@@ -41,7 +41,7 @@ def curves(rows: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     """
     if not any(k in row for row in rows for k in ("loss", "miou")):
         raise UserError(f"{path}: the log has no loss and no mIoU yet; train first.")
-    figure, axes = _figure(8.0, 3.6, (1, 2))
+    figure, axes = canvas(8.0, 3.6, (1, 2))
     left, right = axes
     for axis, name, title in ((left, "loss", "loss"), (right, "miou", "mean IoU")):
         _lines(axis, rows, name)
@@ -75,7 +75,7 @@ def curves(rows: Sequence[Mapping[str, Any]], path: str | Path) -> None:
         if axis.get_legend_handles_labels()[0]:
             where = "lower left" if axis is left else "upper left"
             axis.legend(frameon=False, loc=where, fontsize=8)
-    _save(figure, path)
+    write(figure, path)
 
 
 def confusion_matrix(
@@ -93,7 +93,7 @@ def confusion_matrix(
     sums = counts.sum(1, keepdims=True, dtype=np.float64)
     percent = np.where(sums > 0, 100 * counts / np.maximum(sums, 1), np.nan)
     side = min(10.0, max(4.2, 1.9 + 0.42 * num_classes))
-    figure, (axis,) = _figure(side + 0.5, side, (1, 1))
+    figure, (axis,) = canvas(side + 0.5, side, (1, 1))
     axis.set_facecolor("#dee2e6")
     norm = PowerNorm(0.5, 0, 100)  # small confusions stay visible beside the diagonal
     picture = axis.imshow(percent, cmap="Blues", norm=norm)
@@ -118,7 +118,7 @@ def confusion_matrix(
     bar = figure.colorbar(picture, ax=axis, fraction=0.04, ticks=[0, 5, 20, 50, 100])
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, length=0)
-    _save(figure, path)
+    write(figure, path)
 
 
 def class_bars(
@@ -142,7 +142,7 @@ def class_bars(
     """
     values = np.array([number(s) for s in scores])
     height = max(2.2, 0.9 + 0.3 * len(values))
-    figure, (axis,) = _figure(7.0, min(height, 16.0), (1, 1))
+    figure, (axis,) = canvas(7.0, min(height, 16.0), (1, 1))
     colours = [tuple(c / 255 for c in colour) for colour in info.class_colours]
     places = np.arange(len(values))
     shown = np.nan_to_num(values)
@@ -170,7 +170,35 @@ def class_bars(
     axis.set_title(title, loc="left", fontweight="bold", pad=18)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
-    _save(figure, path)
+    write(figure, path)
+
+
+def canvas(width: float, height: float, grid: tuple[int, int]) -> tuple[Figure, list]:
+    """A white figure of `width x height` inches and its axes, row by row.
+
+    No pyplot, hence safe in threads.
+    """
+    figure = Figure((width, height), _DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(*grid, squeeze=False).ravel())
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.spines[:].set_color("#adb5bd")
+        axis.tick_params(color="#adb5bd", labelsize=8)
+        axis.set_axisbelow(True)
+    return figure, axes
+
+
+def write(figure: Figure, path: str | Path) -> None:
+    """Put the figure at `path` as a PNG of few colours.
+
+    Raises:
+      EnvironmentFault: if the disk refuses.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.12)
+    picture = Image.open(buffer).convert("RGB")
+    save(picture.quantize(200).convert("RGB"), path)
 
 
 def _lines(axis: Axes, rows: Sequence[Mapping[str, Any]], name: str) -> None:
@@ -202,23 +230,3 @@ def _top(rows: Sequence[Mapping[str, Any]]) -> float:
     values = np.concatenate(both)
     highest = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
     return min(1.0, math.ceil(highest * 10 + 0.5) / 10)
-
-
-def _figure(width: float, height: float, grid: tuple[int, int]) -> tuple[Figure, list]:
-    """A white figure and its axes; no pyplot, hence safe in threads."""
-    figure = Figure((width, height), _DPI, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = list(figure.subplots(*grid, squeeze=False).ravel())
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.spines[:].set_color("#adb5bd")
-        axis.tick_params(color="#adb5bd", labelsize=8)
-        axis.set_axisbelow(True)
-    return figure, axes
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.12)
-    picture = Image.open(buffer).convert("RGB")
-    save(picture.quantize(200).convert("RGB"), path)

@@ -362,11 +362,12 @@ def _pairing_problems(base, chosen, image_files, mask_files):
 def _found(base, info, rule, split, chosen, image_files, mask_files):
     """The split's files; a mask without an image is told with those of `"train"`."""
     alone = set() if split == "val" else mask_files.keys() - image_files.keys()
+    told = chosen | alone
     return source_lib.Found(
         info,
         str(base),
         {n: f for n, f in image_files.items() if n in chosen},
-        {n: f for n, f in mask_files.items() if n in chosen | alone},
+        {n: f for n, f in mask_files.items() if n in told},
         rule,
         chosen,
     )
