@@ -125,6 +125,8 @@ def run(
             rows[side]["peaks"] = {
                 what: max(p[side][what] for p in peaks) for what in ("flops", "bytes")
             }
+        for kind, flops in jobs[OURS]("flops").items():
+            rows[OURS]["programs"][kind]["flops"] = flops
         counted, error = None, None
         if rivals := [side for side in jobs if side != OURS]:
             counted = jobs[rivals[0]]("flops")

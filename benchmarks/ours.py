@@ -38,7 +38,7 @@ class Job:
         self.mesh = parallel.make_mesh(jax.devices()[:devices])
         self.model = self._model(form.dtype)
         self.compiled: dict[str, Any] = {}
-        self.flops: dict[str, dict[str, float]] = {}
+        self.traced: dict[str, tuple[Any, Any]] = {}
 
     def _model(self, dtype: str):
         return MODELS[self.form.model](
@@ -59,7 +59,6 @@ class Job:
         for kind, compiled in self.compiled.items():
             memory = compiled.memory_analysis()
             found[kind] = {
-                **self.flops[kind],
                 "xla_mib": memory
                 and (
                     memory.argument_size_in_bytes
@@ -77,25 +76,32 @@ class Job:
         }
 
     def compile(self, kind: str, function: Any, *arguments: Any) -> float:
-        """Compile `function` for turns of `kind`; returns the seconds it took.
-
-        XLA counts the operations of the same function in its own, portable forms: it
-        cannot count within another library's calls. It does so twice: before the
-        backend's rewriting, where a loop's body counts once, and behind it, where a
-        library's convolution may not count. The larger of the two is given.
-        """
+        """Compile `function` for turns of `kind`; returns the seconds it took."""
+        shapes = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+            arguments,
+        )
+        self.traced[kind] = function, shapes
         begin = time.perf_counter()
         self.compiled[kind] = function.lower(*arguments).compile()
-        seconds = time.perf_counter() - begin
-        with portable():
-            lowered = function.lower(*arguments)
-            stages = {"flops_before": lowered, "flops_behind": lowered.compile()}
-        counts = {
-            name: (stage.cost_analysis() or {}).get("flops", 0.0)
-            for name, stage in stages.items()
-        }
-        self.flops[kind] = {"flops": max(counts.values()) or None, **counts}
-        return seconds
+        return time.perf_counter() - begin
+
+    def flops(self) -> dict[str, float | None]:
+        """Operations of a call of each kind, as XLA counts those of its own forms.
+
+        It cannot count within another library's calls, so the portable program is
+        compiled for it. It counts twice: before the backend's rewriting, where a loop's
+        body counts once, and behind it, where a library's convolution may not count.
+        The larger of the two is given.
+        """
+        found = {}
+        for kind, (function, shapes) in self.traced.items():
+            with portable():
+                lowered = function.lower(*shapes)
+                stages = lowered, lowered.compile()
+            counts = [(s.cost_analysis() or {}).get("flops", 0.0) for s in stages]
+            found[kind] = max(counts) or None
+        return found
 
     def memory(self) -> dict[str, int | None]:
         """Peaks so far, in MiB: of the process, and of the device's own memory."""
