@@ -114,7 +114,7 @@ def classes(values: Sequence[int], model: str, pace: answers.Pace) -> answers.An
 
 
 def beside_counts(answer: answers.Answer, made: Mapping[int, Form]) -> answers.Answer:
-    """Checks that the confusion matrix alone makes operations grow with classes squared.
+    """Checks that of the operations the confusion matrix alone grows with K squared.
 
     Its counts are a product of matrices of 0 and 1, two operations a pixel and pair of
     classes; what is left must be a line.
