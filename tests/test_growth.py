@@ -1,5 +1,6 @@
 """Slopes of planted growth, collectives in the text of programs, and a dry run."""
 
+import dataclasses
 import json
 import math
 import os
@@ -16,7 +17,7 @@ from PIL import Image
 
 from benchmarks import alive
 from benchmarks.growth import answers, collectives, picture, results, slope, starts
-from benchmarks.growth.questions import QUESTIONS, network
+from benchmarks.growth.questions import QUESTIONS, beside_counts, network
 from segjax import parallel
 from segjax.models import MODELS
 
@@ -171,6 +172,19 @@ def test_every_question_is_of_known_networks_and_rising_values():
     for model in alive.FORMS:
         form = network(model, batch=2, size=(64, 64))
         MODELS[form.model](num_outputs=form.classes, **form.options)
+
+
+@pytest.mark.parametrize(("squared", "holds"), [(2, True), (3, False)])
+def test_operations_beside_the_confusion_matrix_are_a_line(squared, holds):
+    made = {
+        K: dataclasses.replace(network("unet", batch=2, size=(8, 8)), classes=K)
+        for K in (2, 10, 50)
+    }
+    counted = [[1e6 + 3e3 * K + squared * 128 * K**2] for K in made]
+    answer = beside_counts(answers.Answer({"operations": counted}), made)
+    ((says, good),) = answer.checks
+    assert good == holds
+    assert says.startswith("without the confusion matrix, 0.00 GFLOP at 50 classes")
 
 
 def test_examples_are_drawn_once_and_shared(tmp_path):

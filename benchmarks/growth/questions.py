@@ -1,11 +1,12 @@
 """What is asked: a row a question, its values and the laws that are expected."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks import alive
 from benchmarks.forms import Form
-from benchmarks.growth import answers
+from benchmarks.growth import answers, slope
 from benchmarks.growth.slope import Law
 
 WIDTH = {"unet": dict(width=16)}
@@ -109,7 +110,27 @@ def classes(values: Sequence[int], model: str, pace: answers.Pace) -> answers.An
         K: dataclasses.replace(network(model, batch=2, size=(96, 96)), classes=K)
         for K in values
     }
-    return answers.steps({"": made}, pace)
+    return beside_counts(answers.steps({"": made}, pace), made)
+
+
+def beside_counts(answer: answers.Answer, made: Mapping[int, Form]) -> answers.Answer:
+    """Checks that of the operations the confusion matrix alone grows with K squared.
+
+    Its counts are a product of matrices of 0 and 1, two operations a pixel and pair of
+    classes; what is left must be a line.
+    """
+    counts = {K: 2 * f.batch * math.prod(f.size) * K**2 for K, f in made.items()}
+    taken = zip(answer.found["operations"], counts.values(), strict=True)
+    rest = [count - own for (count,), own in taken]
+    line = slope.fit(list(made), rest, Law(1, "a + b K", "", constant=True))
+    K = max(made)
+    says = (
+        f"without the confusion matrix, {counts[K] / 1e9:.2f} GFLOP at {K} classes, "
+        f"operations are a line: {line.b / 1e6:.2f} MFLOP a class, "
+        f"within {100 * line.within:.1f} %"
+    )
+    checks = (*answer.checks, (says, line.within < 0.01))
+    return dataclasses.replace(answer, checks=checks)
 
 
 def examples(values: Sequence[int], model: str, pace: answers.Pace) -> answers.Answer:
@@ -223,8 +244,11 @@ QUESTIONS = {
             Series("step", "s", Law(1, "a + b K", "only head and loss grow", True)),
             Series("memory", "bytes",
                    Law(1, "a + b K", "only the logits grow", True)),
-            Series("operations", "operations",
-                   Law(1, "a + b K", "only head and loss grow", True)),
+            Series(
+                "operations",
+                "operations",
+                Law(2, "a + b K²", "confusions are a product of 0/1 matrices", True),
+            ),
         ),
         classes,
         few=(2, 4),
