@@ -87,7 +87,11 @@ def test_mistakes_exit_with_2_and_advice(arguments, code, words, tmp_path):
 
 def test_two_processes_train_to_the_numbers_of_one(tmp_path, settings):
     config = tmp_path / "tiny.py"
-    config.write_text(TINY.format(config=settings(input__threads=1)))
+    # Two processes hold the images of a batch in another order, which dropout sees; and
+    # AdamW would make a thousandfold of how the order of a sum rounds.
+    changes = dict(model__dropout=0.0, optim__name="sgd", optim__learning_rate=0.1)
+    exact = settings(input__threads=1, **changes)
+    config.write_text(TINY.format(config=exact))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -108,9 +112,9 @@ def test_two_processes_train_to_the_numbers_of_one(tmp_path, settings):
         (r["step"], r["kind"]) for r in two
     ]
     for a, b in zip(one, two, strict=True):
-        assert a["loss"] == pytest.approx(b["loss"], rel=2e-3)
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-5)
     first = one[0]["grad_norm"], two[0]["grad_norm"]
-    assert first[0] == pytest.approx(first[1], rel=1e-3)
+    assert first[0] == pytest.approx(first[1], rel=1e-5)
     assert record.read(tmp_path / "two")["attempts"][0]["processes"] == 2
     assert len(record.read(tmp_path / "two")["attempts"]) == 1
 
