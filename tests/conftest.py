@@ -27,6 +27,7 @@ def pytest_configure(config):
 
     flags.FLAGS.mark_as_parsed()
     os.environ["SEGJAX_CACHE"] = tempfile.mkdtemp(prefix="segjax-cache-")
+    os.environ["SEGJAX_KEEP_FREED"] = "0"  # thousands of programs would leave holes
 
 
 def pytest_unconfigure(config):

@@ -6,6 +6,17 @@ from segjax.core import heap
 
 
 def test_it_is_kept_by_glibc_unless_switched_off(monkeypatch):
-    assert heap.keep_freed() == (platform.libc_ver()[0] == "glibc")
-    monkeypatch.setenv("SEGJAX_KEEP_FREED", "0")
-    assert not heap.keep_freed()
+    assert not heap.keep_freed()  # off in this suite
+    monkeypatch.delenv("SEGJAX_KEEP_FREED")
+    asked = []
+
+    class Library:
+        def mallopt(self, name, value):
+            asked.append(name)
+            return 1
+
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: Library())
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
+    assert heap.keep_freed() and len(asked) == 3
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert not heap.keep_freed() and len(asked) == 3
