@@ -141,11 +141,12 @@ class _Run:
             checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints,
             concurrent.futures.ThreadPoolExecutor(1) as pool,
         ):
+            target = self._target(mesh)
             if self._is_over(checkpoints.latest()):
+                checkpoints.restore(None, target, meta=self.parts.meta)  # does it fit?
                 last = f"finished at step {options.num_steps}"
                 print(f"{self.workdir}: {last}; nothing to do.")
                 return
-            target = self._target(mesh)
             first = self._first(batches)
             compiling = pool.submit(self._compile, step, mesh, target, first[0])
             state, window = self._start(mesh, checkpoints, target)
