@@ -55,6 +55,18 @@ class Form:
         return dataclasses.replace(self, **{"batch": 2, "size": (32, 32), **self.small})
 
 
+def _deeplab_on_resnet(output_stride: int) -> Form:
+    return Form(
+        "deeplab_v3",
+        dict(backbone="resnet50", output_stride=output_stride),
+        batch=8,
+        size=(512, 1024),
+        classes=19,
+        dtype="bfloat16",
+        small=dict(size=(64, 64)),
+    )
+
+
 _SLIM_SEGNET = dict(options=dict(widths=(4, 6, 8, 8, 8)))
 _SLIM_MEMORY = dict(options=dict(width=4, depth=2), frames=2)
 
@@ -103,24 +115,8 @@ FORMS: dict[str, dict[str, Form]] = {
             dtype="bfloat16",
             small=_SLIM_SEGNET,
         ),
-        "deeplab": Form(
-            "deeplab_v3",
-            dict(backbone="resnet50", output_stride=16),
-            batch=8,
-            size=(512, 1024),
-            classes=19,
-            dtype="bfloat16",
-            small=dict(size=(64, 64)),
-        ),
-        "deeplab_os8": Form(
-            "deeplab_v3",
-            dict(backbone="resnet50", output_stride=8),
-            batch=8,
-            size=(512, 1024),
-            classes=19,
-            dtype="bfloat16",
-            small=dict(size=(64, 64)),
-        ),
+        "deeplab": _deeplab_on_resnet(output_stride=16),
+        "deeplab_os8": _deeplab_on_resnet(output_stride=8),
         "convlstm_unet": Form(
             "convlstm_unet",
             dict(width=32, depth=4),

@@ -54,8 +54,9 @@ def main(_: list[str]) -> None:
         "import_seconds": statistics.median(imports),
         "device_start_seconds": time.perf_counter() - begin,
     }
-    batch, figures["loader_images_per_s"] = _loader(checked)
-    figures |= _step(checked, batch)
+    info, batch, rate = _loader(checked)
+    figures["loader_images_per_s"] = rate and round(rate, 1)
+    figures |= _step(checked, info, batch)
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     figures["peak_host_mib"] = round(rss)
     text = json.dumps(figures, indent=1, default=str)
@@ -74,78 +75,39 @@ def _import_seconds() -> float:
 
 
 def _loader(checked):
-    """One batch, and images a second of the input pipeline alone (None if made up)."""
+    """Class table, a batch, images a second of the loader alone (None if made up)."""
     import numpy as np
 
+    from segjax.core.info import DatasetInfo
     from segjax.core.keys import IMAGE, LABEL
+    from segjax.data import datasets
+    from segjax.train import speed
 
-    size = checked.input.batch_size
-    if not LOADER.value:
-        op = [o for o in checked.train_ops[0] if hasattr(o, "height")][-1]
-        rng = np.random.default_rng(0)
-        shape = (size, op.height, op.width)
-        image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
-        return {IMAGE: image, LABEL: rng.integers(0, 11, shape, dtype=np.uint8)}, None
-
-    from segjax.data import datasets, pipeline
-
-    stream = pipeline.train_batches(
-        datasets.make(split=checked.train_split, **checked.data),
-        checked.train_ops[0],
-        seed=checked.seed,
-        batch_size=size,
-        workers=checked.input.workers,
-        threads=checked.input.threads,
-        prefetch=1,
-    )
-    batch = next(stream)
-    for _ in range(2):
-        next(stream)
-    begin = time.perf_counter()
-    for _ in range(BATCHES.value):
-        next(stream)
-    rate = BATCHES.value * size / (time.perf_counter() - begin)
-    stream.close()
-    return batch, round(rate, 1)
+    if LOADER.value:
+        source = datasets.make(split=checked.train_split, **checked.data)
+        return source.info, *speed.load(checked, source, BATCHES.value)
+    op = [o for o in checked.train_ops[0] if hasattr(o, "height")][-1]
+    rng = np.random.default_rng(0)
+    shape = checked.input.batch_size, op.height, op.width
+    K = 2 if checked.task == "binary" else 11
+    image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    label = rng.integers(0, K, shape, dtype=np.uint8)
+    info = DatasetInfo("made up", tuple(map(str, range(K))), ((0, 0, 0),) * K)
+    return info, {IMAGE: image, LABEL: label}, None
 
 
-def _step(checked, batch) -> dict:
+def _step(checked, info, batch) -> dict:
     """Compile time, step time, images a second, memory and share of peak."""
     import jax
     import numpy as np
 
-    from segjax import config as configs
-    from segjax import losses, optim, parallel
-    from segjax.core.keys import IGNORE, LABEL
+    from segjax.core.keys import LABEL
     from segjax.nn.backend import portable
-    from segjax.train import init
-    from segjax.train.step import compile_step, make_step
+    from segjax.train import init, speed
 
-    labels = np.asarray(batch[LABEL])
-    K = max(2, int(labels[labels != IGNORE].max()) + 1)
-    terms = {
-        name: {k: v for k, v in options.items() if k != "class_weights"}
-        for name, options in checked.loss.items()
-    }
-    mesh = parallel.make_mesh()
-    model = configs.make_model(checked.model, 1 if checked.task == "binary" else K)
-    tx, _ = optim.make(num_steps=checked.train.num_steps, **checked.optim)
-    state = init.make_state(
-        model, tx, seed=0, mesh=mesh, use_ema=checked.train.ema_decay > 0
-    )
-    step = make_step(
-        model,
-        losses.make(terms, checked.task),
-        tx,
-        normalize=checked.train_ops[1],
-        num_classes=K,
-        task=checked.task,
-        seed=0,
-        ema_decay=checked.train.ema_decay,
-    )
-    placed = parallel.put_batch(mesh, batch)
+    function, state, placed = speed.step_and_arguments(checked, info, batch)
     begin = time.perf_counter()
-    compiled = compile_step(step, mesh).lower(state, placed).compile()
+    compiled = function.lower(state, placed).compile()
     compile_seconds = time.perf_counter() - begin
 
     seconds, values = [], []
@@ -159,17 +121,17 @@ def _step(checked, batch) -> dict:
     median = statistics.median(seconds[2:])
     device = jax.devices()[0]
     with portable():  # XLA cannot count within another library's calls
-        counted = compile_step(step, mesh).lower(state, placed).compile()
+        counted = function.lower(state, placed).compile()
     flops = (counted.cost_analysis() or {}).get("flops")
     peak = PEAK_FLOPS.get(device.device_kind)
     memory = compiled.memory_analysis()
     stats = device.memory_stats() or {}
     return {
         "parameters": init.count_parameters(state.params),
-        "batch_shape": list(labels.shape),
+        "batch_shape": list(batch[LABEL].shape),
         "compile_seconds": round(compile_seconds, 2),
         "step_ms": round(1e3 * median, 2),
-        "step_images_per_s": round(len(labels) / median, 2),
+        "step_images_per_s": round(len(batch[LABEL]) / median, 2),
         "loss_first_last": [values[0], values[-1]],
         "flops_per_step": flops,
         "flops_per_s": flops and flops / median,

@@ -11,12 +11,10 @@ import jaxlib
 
 from segjax.core import heap
 from segjax.data import remembered
+from segjax.nn.onednn import TESTED  # other versions of jaxlib may end over a flag
 
 FEW_CORES = 8
 """Up to so many cores the operations of a program are best run one by one."""
-
-TESTED = ("0.10.2",)
-"""Versions of jaxlib that know the flag; another one might end the process over it."""
 
 FLAG = "xla_cpu_enable_concurrency_optimized_scheduler"
 

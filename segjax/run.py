@@ -36,7 +36,7 @@ from segjax.optim import frozen
 from segjax.report import count, page, panel, record
 from segjax.report.journal import Journal, Silent
 from segjax.train import compiled, init, lock, loop, signals
-from segjax.train.step import compile_step, make_step
+from segjax.train.step import compile_step, step_of
 from segjax.train.window import Window
 
 AUGMENTED = 12
@@ -124,18 +124,7 @@ class _Run:
         guards.refuse_batch_size(self.config.input.batch_size, mesh.size)
         process.keep_compiled()
         batches = functools.partial(self._batches, self.config.train_ops[0])
-        step = make_step(
-            self.parts.model,
-            self.loss,
-            self.tx,
-            normalize=self.parts.normalize,
-            num_classes=self.parts.info.num_classes,
-            task=self.config.task,
-            seed=self.config.seed,
-            ema_decay=options.ema_decay,
-            aux_weight=options.aux_weight,
-            freeze=self.config.optim.get("freeze", ()),
-        )
+        step = step_of(self.parts, self.loss, self.tx)
         folder = self.workdir / "checkpoints"
         with (
             checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints,

@@ -13,7 +13,7 @@ def keep_freed() -> bool:
 
     glibc gives large arrays back to the system as soon as they are freed. A train step
     on a CPU then takes hundreds of megabytes anew, each time, and every page of them
-    costs a fault. Kept, they are used again: steps took 1.1 to 1.5 times as long
+    costs a fault. Kept, they are used again: steps took 1.2 to 1.6 times as long
     without, on a virtual machine whose faults are slow. It costs memory, for what is
     kept is in pieces: a peak of 2.0 GiB in place of 1.4 for a U-Net of width 32, four
     images of 192x192. SEGJAX_KEEP_FREED=0 leaves glibc as it is. All threads share one

@@ -12,7 +12,6 @@ Differs: evaluates with running averages unless asked otherwise. The authors eva
 from typing import Any, Literal
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -20,7 +19,7 @@ from segjax.core.errors import UserError
 from segjax.models.segmenter import Segmenter
 from segjax.nn.conv import Conv
 from segjax.nn.dtypes import DtypeName, compute_dtype
-from segjax.nn.norm import NormName, norm
+from segjax.nn.norm import NormName, batch_normalized, norm
 from segjax.nn.pooling import max_pool_2x2
 from segjax.nn.upconv import UpConv
 
@@ -248,7 +247,7 @@ class Layer(nn.Module):
 class BatchStatistics(nn.Module):
     """Batch norm by the batch at hand, leaving the running averages as they are.
 
-    Its variables are those of `flax.linen.BatchNorm`, which stands here in training.
+    Its variables are those of `nn.norm.BatchNorm`, which stands here in training.
     """
 
     dtype: Any
@@ -260,9 +259,7 @@ class BatchStatistics(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (C,))
         self.variable("batch_stats", "mean", jnp.zeros, (C,))
         self.variable("batch_stats", "var", jnp.ones, (C,))
-        exact = x.astype(jnp.float32)
-        mean, var = exact.mean((0, 1, 2)), exact.var((0, 1, 2))
-        x = (exact - mean) * jax.lax.rsqrt(var + EPSILON) * scale + bias
+        x, _, _ = batch_normalized(x, scale, bias, EPSILON)
         return x.astype(self.dtype)
 
 

@@ -56,7 +56,9 @@ def norm(
 class BatchNorm(nn.BatchNorm):
     """Flax's, of a channel-last image, with a gradient that reads the image less often.
 
-    Fields, variables and values are those of `flax.linen.BatchNorm`.
+    Variables and values are those of `flax.linen.BatchNorm`. Of its fields, those of
+    the axes, of `axis_name` and of what is left out are not read: statistics are over
+    all axes but the last, and `scale` and `bias` are float32.
     """
 
     @nn.compact

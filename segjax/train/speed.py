@@ -3,15 +3,21 @@
 import dataclasses
 import statistics
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from segjax import config, losses, optim, parallel, parts
+from segjax.core.info import DatasetInfo
+from segjax.core.keys import IMAGE
+from segjax.core.state import TrainState
 from segjax.data import pipeline
+from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.train import init
-from segjax.train.step import compile_step, make_step
+from segjax.train.step import compile_step, step_of
 
 ENOUGH = 1.5
 """Times as fast as the step a loader must be for the step never to wait."""
@@ -40,21 +46,28 @@ def measure(
 ) -> Speed:
     """Measure both, one after the other.
 
-    Class weights and mean and deviation of the data, which cost no time in a step, are
-    left out.
-
     Args:
       checked: the config.
       source: what it trains on.
       batches: timed batches of the loader.
       steps: timed steps; half a minute of them at most.
     """
-    batch, loader = _loader(checked, source, batches)
-    return Speed(loader, _step(checked, source, batch, steps))
+    batch, loader = load(checked, source, batches)
+    function, state, placed = step_and_arguments(checked, source.info, batch)
+    program = function.lower(state, placed).compile()
+    seconds: list[float] = []
+    while len(seconds) < steps + 2 and sum(seconds) < 30:
+        begin = time.perf_counter()
+        state, scalars = program(state, placed)
+        jax.block_until_ready(scalars)
+        seconds.append(time.perf_counter() - begin)
+    return Speed(loader, len(batch[IMAGE]) / statistics.median(seconds[2:] or seconds))
 
 
-def _loader(checked: config.Config, source: Source, batches: int) -> tuple[Any, float]:
-    """One batch and the images per second of all, read-ahead not counted."""
+def load(
+    checked: config.Config, source: Source, batches: int
+) -> tuple[dict[str, np.ndarray], float]:
+    """A batch, and the images per second of `batches` more, read-ahead not counted."""
     options = checked.input
     ahead = max(options.threads, 1) + 2 * options.workers
     stream = pipeline.train_batches(
@@ -76,18 +89,22 @@ def _loader(checked: config.Config, source: Source, batches: int) -> tuple[Any, 
     return batch, batches * options.batch_size / seconds
 
 
-def _step(checked: config.Config, source: Source, batch: Any, steps: int) -> float:
-    """Images per second of the median step."""
-    made = parts.make(checked, source.info)
+def step_and_arguments(
+    checked: config.Config, info: DatasetInfo, batch: Mapping[str, np.ndarray]
+) -> tuple[Any, TrainState, dict[str, jax.Array]]:
+    """The jitted step of a config, a fresh state for it, and the batch on the devices.
+
+    Class weights are left out, and the mean and deviation of the data are 0.5 and 0.25.
+    """
+    made = parts.make(checked, info)
+    if made.normalize.from_data:
+        channels = info.pixels.channels
+        normalize = Normalize((0.5,) * channels, (0.25,) * channels)
+        made = dataclasses.replace(made, normalize=normalize)
     terms = {
         name: {k: v for k, v in options.items() if k != "class_weights"}
         for name, options in checked.loss.items()
     }
-    normalize, channels = made.normalize, source.info.pixels.channels
-    if normalize.from_data:
-        normalize = dataclasses.replace(
-            normalize, mean=(0.5,) * channels, std=(0.25,) * channels
-        )
     mesh = parallel.make_mesh()
     tx, _ = optim.make(num_steps=checked.train.num_steps, **checked.optim)
     state = init.make_state(
@@ -96,26 +113,7 @@ def _step(checked: config.Config, source: Source, batch: Any, steps: int) -> flo
         seed=checked.seed,
         mesh=mesh,
         use_ema=checked.train.ema_decay > 0,
-        channels=channels,
+        channels=info.pixels.channels,
     )
-    step = make_step(
-        made.model,
-        losses.make(terms, checked.task),
-        tx,
-        normalize=normalize,
-        num_classes=source.info.num_classes,
-        task=checked.task,
-        seed=checked.seed,
-        ema_decay=checked.train.ema_decay,
-        aux_weight=checked.train.aux_weight,
-        freeze=checked.optim.get("freeze", ()),
-    )
-    placed = parallel.put_batch(mesh, batch)
-    program = compile_step(step, mesh).lower(state, placed).compile()
-    seconds: list[float] = []
-    while len(seconds) < steps + 2 and sum(seconds) < 30:
-        begin = time.perf_counter()
-        state, scalars = program(state, placed)
-        jax.block_until_ready(scalars)
-        seconds.append(time.perf_counter() - begin)
-    return checked.input.batch_size / statistics.median(seconds[2:] or seconds)
+    function = compile_step(step_of(made, losses.make(terms, checked.task), tx), mesh)
+    return function, state, parallel.put_batch(mesh, batch)

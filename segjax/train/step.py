@@ -17,6 +17,7 @@ from segjax.core.state import TrainState
 from segjax.metrics import confusion
 from segjax.models.segmenter import Segmenter
 from segjax.optim import ema, frozen
+from segjax.parts import Parts
 from segjax.predict.decide import answered, decide
 
 StepFn = Callable[[TrainState, dict[str, Array]], tuple[TrainState, dict[str, Array]]]
@@ -112,6 +113,27 @@ def make_step(
         return state, scalars
 
     return step
+
+
+def step_of(
+    parts: Parts,
+    loss: Callable[..., tuple[Array, dict[str, Array]]],
+    tx: optax.GradientTransformation,
+) -> StepFn:
+    """The step that the config of `parts` asks for; the arguments as of `make_step`."""
+    config = parts.config
+    return make_step(
+        parts.model,
+        loss,
+        tx,
+        normalize=parts.normalize,
+        num_classes=parts.info.num_classes,
+        task=config.task,
+        seed=config.seed,
+        ema_decay=config.train.ema_decay,
+        aux_weight=config.train.aux_weight,
+        freeze=config.optim.get("freeze", ()),
+    )
 
 
 def covered(label: Array, margin: int) -> Array:

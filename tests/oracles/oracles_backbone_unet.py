@@ -1,11 +1,12 @@
 """U-Nets on classifiers against segmentation_models_pytorch and plain PyTorch."""
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.core.names import Names
 from segjax.models import foreign
 from segjax.models.backbone_unet import BackboneUNet
 from segjax.models.mobile_unet import MobileUNet
 from segjax.models.ternausnet import TernausNet
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 OUTPUTS = 3
 WIDTHS = (24, 16, 12, 8, 6)

@@ -4,6 +4,7 @@ import dataclasses
 
 import flax.linen as nn
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.models.backbones.resnet import ResNet18
 from segjax.models.backbones.vgg import VGG11
 from segjax.models.deeplab_largefov import DeepLabLargeFOV
@@ -12,7 +13,7 @@ from segjax.models.deeplab_v3 import DeepLabV3
 from segjax.models.deeplab_v3plus import DeepLabV3Plus
 from segjax.models.pspnet import PSPNet
 from segjax.optim import frozen
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 K = 5
 RATES = (2, 3, 5)

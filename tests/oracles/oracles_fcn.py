@@ -3,9 +3,10 @@
 import dataclasses
 from functools import partial
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.models.fcn import FCN
 from segjax.models.fcn_resnet import FCNResNet
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 from tests.oracles.oracles_deeplab import both_heads, foreign
 
 K = 5

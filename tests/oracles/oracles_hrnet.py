@@ -1,7 +1,8 @@
 """HRNet: the four branches against timm, all of it with the authors' head on timm's."""
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.models.hrnet import OFFICIAL, TIMM, HRNet
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 OUTPUTS = 7
 HEAD = ("params/mix", "params/head", "batch_stats/mix")

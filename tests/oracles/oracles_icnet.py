@@ -2,9 +2,10 @@
 
 import itertools
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.core.names import Names
 from segjax.models.icnet import ICNet
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 from tests.oracles.oracles_deeplab import both_heads
 
 K, WIDTH, FEATURES = 5, 8, 12

@@ -1,9 +1,10 @@
 """LinkNet: the paper's form against plain PyTorch, the other against smp."""
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.core.names import Names
 from segjax.models import foreign
 from segjax.models.linknet import LinkNet
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 OUTPUTS = 3
 

@@ -2,11 +2,12 @@
 
 from functools import partial
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.models.backbones import make
 from segjax.models.backbones.mobilenet_v1 import MobileNetV1
 from segjax.models.backbones.mobilenet_v2 import MobileNetV2
 from segjax.models.backbones.mobilenet_v3 import MobileNetV3Large
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 STRIDES = (2, 4, 8, 16, 32)
 

@@ -2,9 +2,10 @@
 
 from functools import partial
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.models.backbones import make
 from segjax.models.backbones.resnet import ResNet18, ResNet50
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 STRIDES = (2, 4, 8, 16, 32)
 

@@ -1,10 +1,11 @@
 """SegFormer against transformers."""
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.core.names import Names
 from segjax.models import backbones
 from segjax.models.backbones.mit import TRANSFORMERS
 from segjax.models.segformer import SegFormer
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 OUTPUTS = 19
 SIZES = {  # name -> channels of the first stage, blocks, channels of the decoder

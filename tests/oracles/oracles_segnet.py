@@ -4,13 +4,14 @@ import dataclasses
 from functools import partial
 
 from benchmarks.rivals import segnet
+from benchmarks.rivals.vision import with_torchvision
 from segjax.core.names import Names
 from segjax.models.backbones.mobilenet_v1 import MobileNetV1
 from segjax.models.enet import CONTEXT, ENet
 from segjax.models.mobilenet_segnet import DEEPEST, MobileNetSegNet
 from segjax.models.segnet import SegNet
 from segjax.models.segnet_basic import SegNetBasic
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 K = 5
 WIDTHS, CONVOLUTIONS = (8, 12, 16, 20, 20), (2, 2, 3, 3, 3)

@@ -1,9 +1,10 @@
 """UNet++ against plain PyTorch, and on a classifier against that of smp."""
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.core.names import Names
 from segjax.models.backbone_unet_plus_plus import BackboneUNetPlusPlus
 from segjax.models.unet_plus_plus import UNetPlusPlus
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 OUTPUTS, WIDTH, DEPTH = 3, 4, 3
 WIDTHS = (24, 16, 12, 8, 6)

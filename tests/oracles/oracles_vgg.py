@@ -2,9 +2,10 @@
 
 from functools import partial
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.models.backbones import make
 from segjax.models.backbones.vgg import VGG16, VGG11Normed
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 
 def _theirs(name: str):

@@ -2,10 +2,11 @@
 
 from functools import partial
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.models.backbones import make
 from segjax.models.backbones.xception import Xception
 from segjax.models.backbones.xception_aligned import AlignedXception
-from tests.oracles.harness import Oracle, with_torchvision
+from tests.oracles.harness import Oracle
 
 STRIDES = (2, 4, 8, 16, 32)
 

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.rivals.vision import with_torchvision
 from segjax.checkpoint import init_from
 from segjax.core.state import TrainState
 from segjax.models import MODELS
-from tests.oracles.harness import with_torchvision
 
 pytestmark = pytest.mark.slow
 torch = pytest.importorskip("torch")
