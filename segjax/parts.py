@@ -22,6 +22,7 @@ from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.evaluate import files, split
 from segjax.evaluate.split import Evaluation
+from segjax.predict.decide import Judge, make_judge
 from segjax.predict.stream import make_stream
 from segjax.predict.whole import LossFn, PredictFn, make_predict
 from segjax.report import record
@@ -96,10 +97,8 @@ class Parts:
         return make_predict(
             self.model,
             normalize=self.normalize,
-            task=self.config.task,
-            num_classes=self.info.num_classes,
+            judge=self._judge(),
             batch_size=batch_size or self.config.evaluate.batch_size,
-            threshold=self.config.evaluate.threshold,
             loss=loss,
         )
 
@@ -108,11 +107,15 @@ class Parts:
         split.videos(source)  # or there are none
         return make_stream(
             self.model,
-            normalize=self.config.eval_ops[1],
-            task=self.config.task,
-            num_classes=self.info.num_classes,
+            normalize=self.normalize,
+            judge=self._judge(),
             videos=source.videos,
-            threshold=self.config.evaluate.threshold,
+        )
+
+    def _judge(self) -> Judge:
+        """What is made of logits, by every way to predict."""
+        return make_judge(
+            self.config.task, self.info.num_classes, self.config.evaluate.threshold
         )
 
     def evaluate(

@@ -1,7 +1,23 @@
-"""Logits to class ids."""
+"""Logits to class ids, and to the integers from which scores are made."""
+
+from collections.abc import Callable, Mapping
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
+
+from segjax.metrics import confusion
+
+COUNTS = "counts"
+"""Key of the confusion counts among what a judge gives."""
+
+Measure = Callable[[Array, Array], Array]
+"""`(logits (B, H, W, K), labels (B, H, W)) -> integers (B, ...)` of each image.
+
+What is measured of the pieces of an image adds up to what is measured of the whole.
+"""
+
+Judge = Callable[[Array, Array], tuple[Array, dict[str, Array]]]
+"""`(logits, labels) -> (ids (B, H, W), {name: integers (B, ...)})`."""
 
 
 def decide(
@@ -18,6 +34,32 @@ def decide(
         cut = jnp.log(threshold) - jnp.log1p(-threshold)
         return (logits[..., 0] > cut).astype(jnp.uint8)
     return jnp.argmax(logits, axis=-1).astype(jnp.uint8)
+
+
+def make_judge(
+    task: str,
+    num_classes: int,
+    threshold: float = 0.5,
+    measures: Mapping[str, Measure] | None = None,
+) -> Judge:
+    """What is said of logits at full size, of images or of pieces of them.
+
+    Args:
+      task: see `decide`.
+      num_classes: `K` of the `counts`, which are always among the integers.
+      threshold: see `decide`.
+      measures: further integers, by name.
+    """
+    every = dict(measures or {})
+
+    def judge(
+        logits: Float[Array, "B H W C"], labels: UInt8[Array, "B H W"]
+    ) -> tuple[UInt8[Array, "B H W"], dict[str, Int[Array, "B ..."]]]:
+        ids = decide(logits, task, threshold)
+        sums = {name: measure(logits, labels) for name, measure in every.items()}
+        return ids, {COUNTS: confusion.count(labels, ids, num_classes), **sums}
+
+    return judge
 
 
 def last_frame(logits: Float[Array, "B *T H W K"]) -> Float[Array, "B H W K"]:

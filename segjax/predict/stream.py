@@ -16,10 +16,9 @@ from jaxtyping import Array
 from segjax import parallel
 from segjax.core.errors import UserError
 from segjax.core.keys import IMAGE, INDEX, LABEL
-from segjax.metrics import confusion
 from segjax.models.segmenter import Segmenter
 from segjax.nn.resample import resize_bilinear
-from segjax.predict.decide import decide, last_frame
+from segjax.predict.decide import Judge, last_frame
 from segjax.predict.whole import PredictFn, Prediction, fit
 
 
@@ -27,21 +26,17 @@ def make_stream(
     model: Segmenter,
     *,
     normalize: Callable[[Array], Array],
-    task: str,
-    num_classes: int,
+    judge: Judge,
     videos: Sequence[str],
-    threshold: float = 0.5,
 ) -> PredictFn:
     """The function `(variables, examples) -> predictions`, one frame at a time.
 
     Args:
       model: a model of clips.
       normalize: from pixels to what the model takes.
-      task: `multiclass` or `binary`.
-      num_classes: `K` of the counts.
+      judge: what is made of logits and labels.
       videos: for each example of the source the name of its video. The examples of a
         video come one after another, in the order of time.
-      threshold: of a binary decision.
 
     Raises:
       UserError: the model remembers nothing.
@@ -61,8 +56,7 @@ def make_stream(
         logits = last_frame(logits)
         if rows is not None:
             logits = resize_bilinear(logits, rows, columns)
-        ids = decide(logits, task, threshold)
-        return ids, confusion.count(labels, ids, num_classes), carry
+        return *judge(logits, labels), carry
 
     compiled = jax.jit(forward, donate_argnums=1)
 
@@ -81,10 +75,11 @@ def make_stream(
                 made = jax.eval_shape(forward, variables, None, *inputs)[2]
                 carry = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), made)
                 carry, before = jax.device_put(carry, whole), now
-            ids, counts, carry = compiled(variables, carry, *inputs)
+            ids, sums, carry = compiled(variables, carry, *inputs)
             height, width = fitted["size"]
             ids = np.asarray(ids)[0, :height, :width]
             index = int(example[INDEX])
-            yield Prediction(index, ids, np.asarray(counts)[0], float("nan"))
+            own = {name: np.asarray(each)[0] for name, each in sums.items()}
+            yield Prediction(index, ids, own)
 
     return predict

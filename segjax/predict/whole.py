@@ -8,6 +8,7 @@ Nothing that happens to one image depends on its neighbours in the batch.
 """
 
 import dataclasses
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -15,14 +16,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, UInt8
+from jaxtyping import Array, Int, UInt8
 
 from segjax import parallel
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
-from segjax.metrics import confusion
 from segjax.models.segmenter import Segmenter
 from segjax.nn.resample import interpolation_matrix, resize_bilinear
-from segjax.predict.decide import decide, last_frame
+from segjax.predict.decide import COUNTS, Judge, last_frame
 
 WAITING = 4
 """Batches of examples that may wait for others of their size."""
@@ -35,14 +35,20 @@ class Prediction:
     Attributes:
       index: position of the example in its source.
       ids: `(H, W)` uint8 class ids at the image's own size.
-      counts: `(K, K)` confusion counts against its label; zeros without a label.
+      sums: integers against its label, all zero without one: `counts`, the `(K, K)`
+        confusion counts, and what was measured besides.
       loss: of this image alone; nan where none was asked for.
     """
 
     index: int
     ids: UInt8[np.ndarray, "H W"]
-    counts: np.ndarray
-    loss: float
+    sums: dict[str, np.ndarray]
+    loss: float = math.nan
+
+    @property
+    def counts(self) -> Int[np.ndarray, "K K"]:
+        """The confusion counts against its label."""
+        return self.sums[COUNTS]
 
 
 LossFn = Callable[[Array, Array], tuple[Array, dict[str, Array]]]
@@ -53,10 +59,8 @@ def make_predict(
     model: Segmenter,
     *,
     normalize: Callable[[Array], Array],
-    task: str,
-    num_classes: int,
+    judge: Judge,
     batch_size: int,
-    threshold: float = 0.5,
     loss: LossFn | None = None,
 ) -> PredictFn:
     """The function `(variables, examples) -> predictions`.
@@ -74,12 +78,11 @@ def make_predict(
         logits = last_frame(model.apply(variables, normalize(images), train=False))
         if rows is not None:
             logits = resize_bilinear(logits, rows, columns)
-        ids = decide(logits, task, threshold)
-        counts = confusion.count(labels, ids, num_classes)
+        ids, sums = judge(logits, labels)
         if loss is None:
-            return ids, counts, jnp.full(len(ids), jnp.nan)
+            return ids, sums, jnp.full(len(ids), jnp.nan)
         one = jax.vmap(lambda logit, label: loss(logit[None], label[None])[0])
-        return ids, counts, one(logits, labels)
+        return ids, sums, one(logits, labels)
 
     forward = jax.jit(
         forward, in_shardings=(whole, split, split, split, split), out_shardings=split
@@ -91,11 +94,12 @@ def make_predict(
             keys = (IMAGE, LABEL, "rows", "columns")
             # With several processes a jitted function takes no numpy arrays.
             inputs = jax.device_put([batch.get(key) for key in keys], split)
-            ids, counts, losses = jax.device_get(forward(variables, *inputs))
+            ids, sums, losses = jax.device_get(forward(variables, *inputs))
             for i, (height, width) in enumerate(batch["sizes"]):
                 index = int(batch[INDEX][i])
+                own = {name: each[i] for name, each in sums.items()}
                 whole_image = ids[i, :height, :width]
-                yield Prediction(index, whole_image, counts[i], float(losses[i]))
+                yield Prediction(index, whole_image, own, float(losses[i]))
 
     return predict
 

@@ -14,6 +14,7 @@ from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.data import ops
 from segjax.evaluate import files, split
 from segjax.models.segmenter import Segmenter
+from segjax.predict.decide import COUNTS, make_judge
 from segjax.predict.whole import Prediction, make_predict
 
 K = 3
@@ -62,8 +63,7 @@ def evaluate(batch_size: int, host_ops: tuple = (), predict=None) -> split.Evalu
     predict = predict or make_predict(
         Colour(),
         normalize=lambda x: jnp.asarray(x, jnp.float32),
-        task="multiclass",
-        num_classes=K,
+        judge=make_judge("multiclass", K),
         batch_size=batch_size,
     )
     return split.run(predict, {}, Toy(), host_ops, split="val", step=7, num_classes=K)
@@ -124,9 +124,7 @@ def _enlarged(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def test_an_image_missed_or_seen_twice_is_an_error(fault):
     def predict(variables, examples):
         made = [
-            Prediction(
-                int(e[INDEX]), e[LABEL], np.zeros((K, K), np.int32), float("nan")
-            )
+            Prediction(int(e[INDEX]), e[LABEL], {COUNTS: np.zeros((K, K), np.int32)})
             for e in examples
         ]
         return iter(made[1:] if fault == "missed" else [*made[1:], made[1]])
@@ -162,7 +160,7 @@ def test_pictures_show_the_best_and_the_worst(whole, tmp_path, monkeypatch):
     def predict(variables, examples):
         for e in examples:
             ids = e[IMAGE].argmax(-1).astype(np.uint8)
-            yield Prediction(int(e[INDEX]), ids, np.zeros((K, K), np.int32), 0.0)
+            yield Prediction(int(e[INDEX]), ids, {})
 
     files.draw(
         tmp_path, whole, Toy(), INFO, predict=predict, variables={}, host_ops=(), rows=2

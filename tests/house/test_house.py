@@ -25,6 +25,8 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(segjax.__path__, "segjax.
 LAYERS = (
     ("launch", "__main__"),
     ("cli", "commands"),
+    ("study", "compare"),
+    ("replay",),
     ("run",),
     ("guards",),
     ("train", "serve"),

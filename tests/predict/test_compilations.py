@@ -7,6 +7,7 @@ import pytest
 
 from segjax.core.keys import IGNORE
 from segjax.models import MODELS
+from segjax.predict.decide import make_judge
 from segjax.predict.whole import fit, make_predict
 from segjax.train import compiled
 
@@ -25,8 +26,7 @@ def test_it_is_compiled_once_for_each_padded_size(sizes, programs):
     predict = make_predict(
         model,
         normalize=lambda image: image / np.float32(255),
-        task="multiclass",
-        num_classes=2,
+        judge=make_judge("multiclass", 2),
         batch_size=1,
     )
     examples = [

@@ -10,6 +10,7 @@ import pytest
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.models import MODELS
+from segjax.predict.decide import make_judge
 from segjax.predict.stream import make_stream
 
 K = 3
@@ -46,8 +47,7 @@ def test_a_stream_is_the_clip():
     stream = make_stream(
         model,
         normalize=normalize,
-        task="multiclass",
-        num_classes=K,
+        judge=make_judge("multiclass", K),
         videos=names,
     )
     found = list(stream(variables, iter(examples)))
@@ -75,7 +75,7 @@ def test_the_memory_matters_and_ends_with_a_video():
 
     def last(*clip, videos=("one",) * 9):
         stream = make_stream(
-            model, normalize=normalize, task="multiclass", num_classes=K, videos=videos
+            model, normalize=normalize, judge=make_judge("multiclass", K), videos=videos
         )
         return list(stream(variables, clip))[-1].ids
 
@@ -87,5 +87,5 @@ def test_a_model_of_images_is_refused():
     model = MODELS["unet"](num_outputs=K, width=2, depth=1)
     with pytest.raises(UserError, match="has no memory"):
         make_stream(
-            model, normalize=normalize, task="multiclass", num_classes=K, videos=()
+            model, normalize=normalize, judge=make_judge("multiclass", K), videos=()
         )

@@ -9,6 +9,7 @@ import pytest
 from segjax import losses, parallel
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.models.segmenter import Segmenter
+from segjax.predict.decide import make_judge
 from segjax.predict.whole import make_predict
 
 K = 3
@@ -55,8 +56,9 @@ def examples():
 def predict_all(monkeypatch, variables, examples, devices, batch_size, **kwargs):
     mesh = parallel.make_mesh(jax.devices()[:devices])
     monkeypatch.setattr(parallel, "local_mesh", lambda: mesh)
-    kwargs = {"task": "multiclass", "num_classes": K, **kwargs}
-    predict = make_predict(Net(), normalize=normalize, batch_size=batch_size, **kwargs)
+    judge = make_judge("multiclass", K)
+    kwargs = {"judge": judge, "batch_size": batch_size, **kwargs}
+    predict = make_predict(Net(), normalize=normalize, **kwargs)
     return {p.index: p for p in predict(variables, examples)}
 
 
@@ -126,7 +128,7 @@ def test_logits_come_back_to_the_place_of_their_pixels(edge, factor):
     label = np.zeros((height * factor, width * factor), np.uint8)
     label[:, edge * factor :] = 1
     predict = make_predict(
-        Colour(), normalize=normalize, task="multiclass", num_classes=K, batch_size=1
+        Colour(), normalize=normalize, judge=make_judge("multiclass", K), batch_size=1
     )
     example = {IMAGE: small, LABEL: label, INDEX: np.int64(0)}
     (found,) = predict({}, [example])
@@ -158,8 +160,7 @@ def test_a_lost_margin_is_made_of_the_mirrored_image():
     predict = make_predict(
         Unpadded(),
         normalize=lambda x: x / 255.0,
-        task="multiclass",
-        num_classes=2,
+        judge=make_judge("multiclass", 2),
         batch_size=1,
     )
     for found in predict({}, examples):
@@ -192,8 +193,7 @@ def test_a_clip_is_answered_for_its_last_frame(size):
     predict = make_predict(
         Brightest(),
         normalize=lambda x: x / 255.0,
-        task="multiclass",
-        num_classes=2,
+        judge=make_judge("multiclass", 2),
         batch_size=1,
     )
     (found,) = predict({}, [{IMAGE: frames, LABEL: label, INDEX: np.int64(0)}])
