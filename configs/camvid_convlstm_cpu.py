@@ -5,7 +5,7 @@ Command:  python launch.py --config=configs/camvid_convlstm_cpu.py \
           --config.data.root=DIR
           --config.data.frames=1 is the same without a past.
 Expected: 0.361 validation mIoU; 0.344 with frames=1 (seed 0, commit 95ca46d, two Intel
-          cores, 17 and 8 minutes beside other work). One training each: it says
+          cores, 19 and 7 minutes beside other work). One training each: it says
           that these two networks differ, not that clips are better.
 """
 
