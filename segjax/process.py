@@ -9,12 +9,13 @@ import os
 import jax
 import jaxlib
 
-from segjax.core import heap
-from segjax.data import remembered
-from segjax.nn.onednn import TESTED  # other versions of jaxlib may end over a flag
+from segjax.core import cache, heap
 
 FEW_CORES = 8
 """Up to so many cores the operations of a program are best run one by one."""
+
+TESTED = ("0.10.2",)
+"""Versions of jaxlib that know the flag; one that does not ends the process."""
 
 FLAG = "xla_cpu_enable_concurrency_optimized_scheduler"
 
@@ -35,7 +36,7 @@ def prepare() -> None:
 def keep_compiled() -> str:
     """Let compiled programs be kept on disk for the next start; call it before any is.
 
-    They go to `xla` in the folder that all runs share (see `data.remembered`). Not on
+    They go to `xla` in the folder that all runs share (see `core.cache`). Not on
     CPUs: programs that call oneDNN cannot be written, and others were compiled for the
     very CPU, which another node that reads the folder may not have.
 
@@ -45,7 +46,7 @@ def keep_compiled() -> str:
     if not jax.config.jax_enable_compilation_cache:
         return ""
     if jax.config.jax_compilation_cache_dir is None and jax.default_backend() != "cpu":
-        folder = remembered.shared() / "xla"
+        folder = cache.shared() / "xla"
         jax.config.update("jax_compilation_cache_dir", str(folder))
     return jax.config.jax_compilation_cache_dir or ""
 

@@ -21,10 +21,11 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts, process
+from segjax.core import cache
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
 from segjax.core.keys import IMAGE
 from segjax.core.state import TrainState
-from segjax.data import datasets, pipeline, remembered, sampling, statistics
+from segjax.data import datasets, pipeline, sampling, statistics
 from segjax.data.audit import start as audit
 from segjax.data.ops import Normalize
 from segjax.data.source import Source
@@ -105,7 +106,7 @@ class _Run:
         self.validation: Source = datasets.make(
             **{**options, "split": checked.val_split}
         )
-        self.checks = (workdir / "checks", remembered.shared())
+        self.checks = (workdir / "checks", cache.shared())
         self.parts = parts.make(checked, self.training.info)
         self.loss = losses.make(self._terms(), checked.task)
         self._mark("audited")

@@ -134,8 +134,15 @@ def _device() -> Iterator[Finding]:
         yield Finding("device", "OK", f"{backend}, {value}")
     if backend == "cpu":
         reason = onednn.absent()
-        by = f"XLA ({reason})" if reason else "oneDNN"
-        yield Finding("device", "OK", f"convolutions are computed by {by}")
+        by = f"XLA: {reason}" if reason else "oneDNN"
+        lacks = "compiler" in reason or "installed" in reason or "fails" in reason
+        yield Finding(
+            "device",
+            "WARN" if lacks else "OK",
+            f"convolutions are computed by {by}",
+            "Training on this CPU takes 2 to 3 times as long: see BUILD.md, On a CPU."
+            * lacks,
+        )
     product = jax.jit(lambda a: a @ a.T)
     begin = time.perf_counter()
     total = float(product(jnp.ones((256, 256), jnp.float32)).sum())
@@ -203,12 +210,12 @@ def _disk() -> Iterator[Finding]:
 
 
 def _caches() -> Iterator[Finding]:
-    from segjax.data import remembered
+    from segjax.core import cache
 
     home = os.path.expanduser("~")
     places = {
         "JAX_COMPILATION_CACHE_DIR": None,
-        "SEGJAX_CACHE": str(remembered.shared().parent),
+        "SEGJAX_CACHE": str(cache.shared().parent),
         "XDG_CACHE_HOME": os.path.join(home, ".cache"),
         "MPLCONFIGDIR": os.path.join(home, ".config", "matplotlib"),
     }

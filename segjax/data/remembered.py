@@ -15,21 +15,8 @@ from typing import Any
 from segjax.core.errors import EnvironmentFault
 
 Folder = str | os.PathLike[str]
-VERSION = 1
-"""Raised whenever a pass over the same files may give something else than it did."""
-
 Cache = Folder | Sequence[Folder] | None
 """Where results are remembered: a folder, several, or nowhere."""
-
-
-def shared() -> pathlib.Path:
-    """The folder that all runs of a user share.
-
-    In `$SEGJAX_CACHE`, else `$XDG_CACHE_HOME/segjax`, else `~/.cache/segjax`.
-    """
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    place = os.environ.get("SEGJAX_CACHE") or os.path.join(caches, "segjax")
-    return pathlib.Path(place).expanduser() / f"v{VERSION}"
 
 
 def read(cache: Cache, name: str) -> dict[str, Any] | None:

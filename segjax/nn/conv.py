@@ -61,14 +61,14 @@ def convolve(
     rows, columns = (padding, padding) if isinstance(padding, int) else padding
     kernel, pads = _useful(x.shape, kernel, stride, rate, rows, columns)
 
+    if onednn.takes(x, kernel, pads):
+        return onednn.convolve(x, kernel, stride, rate, pads, groups)
     depthwise = groups == x.shape[-1] == kernel.shape[-1] > 1
     pointwise = groups == 1 and kernel.shape[:2] == (1, 1) and not np.any(pads)
     if depthwise or (groups > 1 and on_cpu()):
         return _by_taps(x, kernel, stride, rate, pads, groups)
     if pointwise and on_cpu():
         x, stride = x[:, ::stride, ::stride], 1
-    if onednn.takes(x, kernel, stride, rate, pads):
-        return onednn.convolve(x, kernel, stride, rate, pads)
     if pointwise and on_cpu():
         return jnp.einsum("bhwc,cf->bhwf", x, kernel[0, 0])
     if stride == 1 < rate and on_cpu() and _inside(x, kernel, rate, pads) < SPARSE:

@@ -1,248 +1,174 @@
-"""Convolutions by oneDNN, the library for CPUs that jaxlib has inside.
+"""Convolutions by oneDNN, the library for CPUs that PyTorch computes with, too.
 
 XLA's own kernels for a CPU are slow, in the gradient by a kernel above all: 30 to 80
-GFLOP/s where this machine gives 300. The same build of jaxlib holds oneDNN (Intel,
-Apache-2.0), which PyTorch computes with, and its runtime answers to the calls
-`__onednn$convolution` and `__onednn$matmul`, though it rewrites nothing to them. Here
-they are called as XLA's own rewrite would (openxla/xla, onednn_contraction_rewriter).
+GFLOP/s where this machine gives 300. oneDNN (Intel, Apache-2.0) comes as a package for
+Linux on x86-64; `onednn.cc` makes its convolution and both gradients into calls of an
+XLA program. It is compiled once, by the C++ compiler that is there, and kept in the
+folder of `core.cache`.
 
-They are no public interface: arguments in another version's form end the process. So
-they are used with the versions of jaxlib in `TESTED` alone, on x86-64, where one CPU is
-the only device (XLA cannot split a call over several). Elsewhere the other forms of
-`segjax.nn.conv` are taken, which give the same values. SEGJAX_ONEDNN=0 switches them
-off, and `segjax doctor` tells whether they are used.
+Only where one CPU is the only device, as XLA cannot split a call over several. Where
+anything lacks, the other forms of `segjax.nn.conv` are taken, which give the same
+values; `segjax doctor` says what lacks. SEGJAX_ONEDNN=0 switches it off.
 """
 
+import ctypes
 import functools
-import json
+import hashlib
+import importlib.metadata
 import os
+import pathlib
 import platform
+import shutil
+import subprocess
+import sys
+import tempfile
 
 import jax
 import jax.numpy as jnp
-import jaxlib
 import numpy as np
 from jaxtyping import Array, Float
 
+from segjax.core import cache
 from segjax.nn.backend import on_cpu
-from segjax.nn.resample import depth_to_space
 
-TESTED = ("0.10.2",)
-"""Versions of jaxlib with which the tests of this file passed."""
+SOURCE = pathlib.Path(__file__).with_suffix(".cc")
+LIBRARY = ("onednn-cpu-gomp", "libdnnl.so.3")
+HEADERS = ("onednn-devel-cpu-gomp", "oneapi/dnnl/dnnl.hpp")
+"""A distribution and the file that is wanted of it."""
 
-LONG = 256
-"""Pixels, over the larger side of a product, from which its sum is long."""
+COMPILERS = ("g++", "clang++", "c++")
+CALLS = ("forward", "to_image", "to_kernel")
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
 @functools.cache
 def absent() -> str:
-    """Why this process cannot call oneDNN, or nothing."""
+    """Why this process does not use oneDNN, or nothing."""
     if os.environ.get("SEGJAX_ONEDNN", "1") == "0":
         return "SEGJAX_ONEDNN=0"
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return f"not for {platform.machine()}"
-    if jaxlib.__version__ not in TESTED:
-        return f"jaxlib {jaxlib.__version__} is not one of {', '.join(TESTED)}"
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return f"not for {sys.platform} on {platform.machine()}"
     if jax.default_backend() != "cpu" or jax.device_count() != 1:
         return f"{jax.device_count()} {jax.default_backend()} devices, not one CPU"
-    return ""
+    return _load()
 
 
 def takes(
-    x: Float[Array, "B H W C"],
-    kernel: Float[Array, "kh kw I F"],
-    stride: int,
-    rate: int,
-    pads: Pads,
+    x: Float[Array, "B H W C"], kernel: Float[Array, "kh kw I F"], pads: Pads
 ) -> bool:
     """Whether what is traced now can be `convolve` of this file."""
     return (
         x.dtype == kernel.dtype == jnp.float32
-        and x.shape[-1] == kernel.shape[2]
-        and (stride == 1 or rate == 1)
         and min(*pads[0], *pads[1]) >= 0
         and on_cpu()
         and not absent()
     )
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
 def convolve(
     x: Float[Array, "B H W C"],
-    kernel: Float[Array, "kh kw C F"],
+    kernel: Float[Array, "kh kw I F"],
     stride: int,
     rate: int,
     pads: Pads,
+    groups: int,
 ) -> Float[Array, "B h w F"]:
     """A convolution and its gradients; the arguments as in `segjax.nn.conv`."""
-    return _convolution(x, kernel, stride, rate, pads)
+    sides = zip(x.shape[1:3], kernel.shape[:2], pads, strict=True)
+    size = [(n + sum(pad) - rate * (k - 1) - 1) // stride + 1 for n, k, pad in sides]
+    shape = (x.shape[0], *size, kernel.shape[-1])
+    return _call("forward", shape, x, kernel, stride, rate, pads, groups)
 
 
-def _forward(x, kernel, stride, rate, pads):
-    return _convolution(x, kernel, stride, rate, pads), (x, kernel)
+def _forward(x, kernel, stride, rate, pads, groups):
+    return convolve(x, kernel, stride, rate, pads, groups), (x, kernel)
 
 
-def _backward(stride, rate, pads, kept, g):
+def _backward(stride, rate, pads, groups, kept, g):
     x, kernel = kept
-    x, g = jax.lax.optimization_barrier((x, g))  # or XLA makes them anew in each copy
-    kh, kw, C, F = kernel.shape
-    to_x = _to_dense if stride == 1 else _to_strided
-    if rate > 1:
-        to_kernel = _by_taps
-    elif stride > 1 or kh * kw * C < (kw * C + kh * F) / 2:  # less to copy
-        to_kernel = _by_patches
-    else:
-        to_kernel = _by_shifts
     return (
-        to_x(x.shape, kernel, g, stride, rate, pads),
-        to_kernel(x, kernel.shape, g, stride, rate, pads),
+        _call("to_image", x.shape, g, kernel, stride, rate, pads, groups),
+        _call("to_kernel", kernel.shape, x, g, stride, rate, pads, groups),
     )
 
 
 convolve.defvjp(_forward, _backward)
 
 
-def _to_dense(shape, kernel, g, stride, rate, pads):
-    """Gradient by the image of a convolution of stride 1: a convolution of `g`."""
-    around = tuple(
-        (rate * (k - 1) - before, rate * (k - 1) - after)
-        for k, (before, after) in zip(kernel.shape[:2], pads, strict=True)
-    )
-    kept = tuple((max(0, before), max(0, after)) for before, after in around)
-    y = _convolution(g, kernel[::-1, ::-1], 1, rate, kept, turned=True)
-    return _framed(y, *((min(0, b), min(0, a)) for b, a in around))
-
-
-def _to_strided(shape, kernel, g, stride, rate, pads):
-    """The same at a stride: each pixel of `g` gives blocks of `stride^2` pixels.
-
-    Pixel `stride u + a` of the image among its zeros is the sum over `m` of `g[u - m]`
-    times tap `stride m + a`: a convolution to `stride^2 C` channels, then unfolded.
-    """
-    (H, W), (kh, kw, C, F), s = shape[1:3], kernel.shape, stride
-    n = [-(-k // s) for k in (kh, kw)]
-    blocks = jnp.pad(kernel, ((0, n[0] * s - kh), (0, n[1] * s - kw), (0, 0), (0, 0)))
-    blocks = blocks.reshape(n[0], s, n[1], s, C, F)[::-1, :, ::-1]
-    blocks = blocks.transpose(0, 2, 1, 3, 4, 5).reshape(*n, s * s * C, F)
-    around = (n[0] - 1,) * 2, (n[1] - 1,) * 2
-    y = depth_to_space(_convolution(g, blocks, 1, 1, around, turned=True), s)
-    (top, _), (left, _) = pads
-    return _framed(y, (-top, H + top - y.shape[1]), (-left, W + left - y.shape[2]))
-
-
-def _by_shifts(x, shape, g, stride, rate, pads):
-    """Gradient by a dense kernel at stride 1, as one matrix product.
-
-    The image is shifted by the kernel's columns and `g` by its rows, so that each is
-    copied as often as the kernel is wide or high, and not `kh kw` times.
-    """
-    (kh, kw, C, F), (W, w) = shape, (x.shape[2], g.shape[2])
-    rows, (left, _) = pads
-    x = _beside([_framed(x, rows, (left - j, w + j - left - W)) for j in range(kw)])
-    g = _beside([_framed(g, (i, kh - 1 - i), (0, 0)) for i in range(kh)])
-    y = _product(x.reshape(-1, kw * C), g.reshape(-1, kh * F))
-    return y.reshape(kw, C, kh, F).transpose(2, 0, 1, 3)
-
-
-def _by_patches(x, shape, g, stride, rate, pads):
-    """The same at a stride: the patch of each output pixel is copied."""
-    (kh, kw, C, F), (h, w) = shape, g.shape[1:3]
-    x = _framed(x, *pads)
-    down, across = stride * (h - 1) + 1, stride * (w - 1) + 1
-    patches = [
-        x[:, i : i + down : stride, j : j + across : stride]
-        for i, j in np.ndindex(kh, kw)
-    ]
-    patches = jnp.concatenate(patches, -1).reshape(-1, kh * kw * C)
-    return _product(patches, g.reshape(-1, F)).reshape(shape)
-
-
-def _by_taps(x, shape, g, stride, rate, pads):
-    """The same at a rate: a product a tap, of the pixels that it sees of the image."""
-    (kh, kw, C, F), sides = shape, zip(x.shape[1:3], g.shape[1:3], pads, strict=True)
-    sides, taps = list(sides), []
-    for tap in np.ndindex(kh, kw):
-        spans = []
-        for k, (n, size, (before, _)) in zip(tap, sides, strict=True):
-            offset = k * rate - before
-            first, stop = max(0, -offset), min(size, n - offset)
-            spans.append((slice(first + offset, stop + offset), slice(first, stop)))
-        (rows, out_rows), (columns, out_columns) = spans
-        if rows.stop <= rows.start or columns.stop <= columns.start:
-            taps.append(jnp.zeros((C, F), x.dtype))
-            continue
-        image, gradient = x[:, rows, columns], g[:, out_rows, out_columns]
-        taps.append(_product(image.reshape(-1, C), gradient.reshape(-1, F)))
-    return jnp.stack(taps).reshape(shape)
-
-
-def _beside(images):
-    """Images, one behind the other along the channels.
-
-    A sum of images among zeros: for a few images, XLA compiles it 2 to 4 times as quick
-    for a CPU as a concatenation.
-    """
-    C, n = images[0].shape[-1], len(images)
-    edges = [[(0, 0, 0)] * 3 + [(i * C, (n - 1 - i) * C, 0)] for i in range(n)]
-    zero = jnp.zeros((), images[0].dtype)
-    return sum(jax.lax.pad(x, zero, e) for x, e in zip(images, edges, strict=True))
-
-
-def _framed(x, rows, columns):
-    """Zeros around the image; negative numbers cut it."""
-    edges = ((0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0))
-    return jax.lax.pad(x, jnp.zeros((), x.dtype), edges)
-
-
-def _convolution(x, kernel, stride, rate, pads, turned=False):
-    """The call; the kernel is `(kh, kw, C, F)`, or `(kh, kw, F, C)` if it is turned."""
-    sides = zip(x.shape[1:3], kernel.shape[:2], pads, strict=True)
-    size = [(n + sum(pad) - rate * (k - 1) - 1) // stride + 1 for n, k, pad in sides]
-    inputs, outputs = (3, 2) if turned else (2, 3)
-    image = {"batch_dim": 0, "feature_dim": 3, "spatial_dims": [1, 2]}
-    taps = {
-        "input_feature_dim": inputs,
-        "output_feature_dim": outputs,
-        "spatial_dims": [0, 1],
-    }
-    window = {
-        "pad_left": [before for before, _ in pads],
-        "pad_right": [after for _, after in pads],
-        "strides": [stride, stride],
-        "window_dilations": [rate, rate],  # 1 is dense
-    }
-    options = {
-        "dims": 4,
-        "feature_groups": 1,
-        "input": {"data": image},
-        "kernel": {"filter": taps},
-        "output": {"data": image},
-        "window": window,
-    }
-    shape = (x.shape[0], *size, kernel.shape[outputs])
-    return _call("convolution", {"onednn_conv_config": options}, shape, x, kernel)
-
-
-def _product(a, b):
-    """The call: `a.T @ b` of `(P, C)` and `(P, F)`.
-
-    A long sum of a small product is one of two halves, a core each.
-    """
-    options = {"onednn_matmul_config": {"transpose_a": True}}
-    (P, C), F = a.shape, b.shape[1]
-    parts = 2 if P % 2 == 0 and LONG * max(C, F) < P else 1
-    a, b = a.reshape(parts, -1, C), b.reshape(parts, -1, F)
-    return _call("matmul", options, (parts, C, F), a, b).sum(0)
-
-
-def _call(name, options, shape, *operands):
+def _call(name, shape, a, b, stride, rate, pads, groups):
+    window = np.asarray([stride, rate, *pads[0], *pads[1], groups], np.int64)
     call = jax.ffi.ffi_call(
-        f"__onednn${name}",
-        jax.ShapeDtypeStruct(shape, operands[0].dtype),
-        custom_call_api_version=1,
-        legacy_backend_config=json.dumps(options),
+        f"segjax_{name}",
+        jax.ShapeDtypeStruct(shape, a.dtype),
         vmap_method="sequential",
     )
-    return call(*operands)
+    return call(a, b, window=window)
+
+
+def _load() -> str:
+    """Let XLA know the calls; returns why that is not possible, or nothing."""
+    found = [_file(*wanted) for wanted in (LIBRARY, HEADERS)]
+    if None in found:
+        lacking = [
+            d for (d, _), f in zip((LIBRARY, HEADERS), found, strict=True) if not f
+        ]
+        return f"{' and '.join(lacking)} not installed"
+    library, header = found
+    compilers = filter(None, map(shutil.which, (os.environ.get("CXX", ""), *COMPILERS)))
+    if (compiler := next(compilers, None)) is None:
+        return f"no C++ compiler: none of {', '.join(COMPILERS)}"
+    try:
+        built = _build(compiler, library, header.parents[2])
+        # Its threads would wait for work at the cost of XLA's.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        calls = ctypes.CDLL(str(built))
+    except subprocess.CalledProcessError as error:
+        first = (error.stderr.strip() or "no word why").splitlines()[0]
+        return f"{compiler} fails: {first}"
+    except OSError as error:
+        return f"{error}"
+    for name in CALLS:
+        handler = jax.ffi.pycapsule(getattr(calls, name))
+        jax.ffi.register_ffi_target(f"segjax_{name}", handler, platform="cpu")
+    return ""
+
+
+def _file(distribution: str, ending: str) -> pathlib.Path | None:
+    """A file of an installed distribution; None if that is not installed."""
+    try:
+        files = importlib.metadata.files(distribution) or ()
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    found = (pathlib.Path(f.locate()) for f in files if str(f).endswith(ending))
+    return next((path.resolve() for path in found if path.exists()), None)
+
+
+def _build(compiler: str, library: pathlib.Path, headers: pathlib.Path) -> pathlib.Path:
+    """The compiled calls, from the cache or anew.
+
+    Raises:
+      CalledProcessError: the compiler refuses.
+      OSError: there is no place to write.
+    """
+    command = [compiler, "-std=c++17", "-O2", "-shared", "-fPIC", "-w"]
+    command += [f"-I{jax.ffi.include_dir()}", f"-I{headers}", str(SOURCE)]
+    command += [str(library), f"-Wl,-rpath,{library.parent}"]
+    key = hashlib.sha256(SOURCE.read_bytes())
+    key.update("\0".join((*command, jax.lib.__version__)).encode())
+    folder = cache.shared() / "onednn"
+    built = folder / f"{key.hexdigest()[:32]}.so"
+    if built.exists() and built.stat().st_uid == os.getuid():  # not another user's code
+        return built
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, new = tempfile.mkstemp(dir=folder, suffix=".so")
+    os.close(handle)
+    try:
+        subprocess.run(
+            [*command, "-o", new], check=True, capture_output=True, text=True
+        )
+        os.replace(new, built)
+    finally:
+        pathlib.Path(new).unlink(missing_ok=True)
+    return built

@@ -9,6 +9,7 @@ import pytest
 from pairs import Memory, image, mask, write
 from PIL import Image
 
+from segjax.core import cache
 from segjax.core.errors import EnvironmentFault, UserError
 from segjax.data import audit, check, datasets, remembered
 from segjax.data.audit import start
@@ -260,12 +261,12 @@ def test_one_split_for_both_is_no_leak(root):
 
 def test_the_shared_folder(monkeypatch):
     monkeypatch.setenv("SEGJAX_CACHE", "/a")
-    assert remembered.shared() == pathlib.Path(f"/a/v{remembered.VERSION}")
+    assert cache.shared() == pathlib.Path(f"/a/v{cache.VERSION}")
     monkeypatch.delenv("SEGJAX_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/b")
-    assert remembered.shared().parent == pathlib.Path("/b/segjax")
+    assert cache.shared().parent == pathlib.Path("/b/segjax")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert remembered.shared().parent == pathlib.Path.home() / ".cache/segjax"
+    assert cache.shared().parent == pathlib.Path.home() / ".cache/segjax"
 
 
 def test_only_the_first_folder_must_take_it(tmp_path):

@@ -1,9 +1,12 @@
 """oneDNN's convolutions against the definition, and when they are taken."""
 
+import os
 import platform
+import subprocess
+import sys
 
 import jax
-import jaxlib
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -29,25 +32,37 @@ CASES = {
     "atrous, a row": ((5, 7, 4), (3, 3, 3), {"rate": 5}),
     "atrous, fewer zeros": ((9, 9, 4), (3, 3, 3), {"rate": 4, "padding": 2}),
     "atrous, more zeros": ((5, 6, 4), (3, 3, 3), {"rate": 4, "padding": 6}),
+    "atrous, strided": ((9, 9, 4), (3, 3, 3), {"rate": 2, "stride": 2}),
+    "grouped": ((7, 6, 8), (3, 3, 6), {"groups": 2}),
+    "depthwise": ((7, 6, 8), (3, 3, 8), {"groups": 8}),
+    "depthwise, strided, atrous": (
+        (9, 9, 8),
+        (3, 3, 8),
+        {"groups": 8, "stride": 2, "rate": 2},
+    ),
+    "depthwise, two a channel": ((7, 6, 4), (3, 3, 8), {"groups": 4}),
 }
 
 
 @pytest.fixture
 def present(monkeypatch):
     """As in a process with one CPU."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip(f"no oneDNN on {platform.machine()}")
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        pytest.skip(f"no oneDNN for {sys.platform} on {platform.machine()}")
+    reason = onednn._load()
+    assert not reason, reason
     monkeypatch.setattr(onednn, "absent", lambda: "")
 
 
 def calls(function, *arguments) -> int:
-    return jax.jit(function).lower(*arguments).as_text().count("__onednn$")
+    text = jax.jit(function).lower(*arguments).as_text()
+    return sum(text.count(f"@segjax_{name}(") for name in onednn.CALLS)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_value_and_gradients_are_those_of_the_definition(case, present):
     (H, W, C), (kh, kw, F), options = CASES[case]
-    x, kernel = noise(2, H, W, C), noise(kh, kw, C, F)
+    x, kernel = noise(2, H, W, C), noise(kh, kw, C // options.get("groups", 1), F)
     value, _, _ = tap_by_tap(x, kernel, None, **options)
     weights = noise(*value.shape, seed=3)
     got = value_and_gradients(x, kernel, weights, options)
@@ -55,6 +70,13 @@ def test_value_and_gradients_are_those_of_the_definition(case, present):
     for ours, theirs in zip(got, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert calls(lambda x, k: convolve(x, k, **options), x, kernel) == 1
+
+
+def test_two_runs_are_equal_to_the_bit(present):
+    x, kernel = noise(4, 64, 48, 16), noise(3, 3, 16, 16)
+    gradient = jax.jit(jax.grad(lambda k: (convolve(x, k) ** 2).sum()))
+    first, *others = (np.asarray(gradient(kernel)) for _ in range(5))
+    assert all(np.array_equal(first, other) for other in others)
 
 
 def test_a_train_step_holds_no_other_convolution(present):
@@ -76,18 +98,9 @@ def test_a_train_step_holds_no_other_convolution(present):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "what, options",
-    [
-        ("bfloat16", {}),
-        ("float32", {"groups": 2}),
-        ("float32", {"stride": 2, "rate": 2}),
-    ],
-)
-def test_what_it_cannot_do_is_left_to_xla(what, options, present):
-    x, groups = noise(1, 8, 8, 4, dtype=what), options.get("groups", 1)
-    kernel = noise(3, 3, 4 // groups, 4, dtype=what)
-    assert not calls(lambda x, k: convolve(x, k, **options), x, kernel)
+def test_what_is_not_float32_is_left_to_xla(present):
+    x, kernel = noise(1, 8, 8, 4, dtype="bfloat16"), noise(3, 3, 4, 4, dtype="bfloat16")
+    assert not calls(lambda x, k: convolve(x, k), x, kernel)
 
 
 def test_a_program_that_leaves_the_machine_holds_none(present):
@@ -97,21 +110,83 @@ def test_a_program_that_leaves_the_machine_holds_none(present):
     assert calls(lambda x, k: convolve(x, k) + 0, x, kernel)
 
 
-def test_why_it_is_absent(monkeypatch):
+def test_a_size_that_is_none_is_an_error_and_no_crash(present):
+    """A convolution of no output, which XLA would not let pass either."""
+    call = jax.ffi.ffi_call("segjax_forward", jax.ShapeDtypeStruct((1, 9, 9, 4), "f4"))
+    window = np.asarray([1, 1, 0, 0, 0, 0, 1], np.int64)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="primitive descriptor"):
+        call(jnp.zeros((1, 8, 8, 4)), jnp.zeros((3, 3, 4, 4)), window=window)
+
+
+def test_why_it_is_absent(monkeypatch, present):
     def reason() -> str:
-        return onednn.absent.__wrapped__()
+        return ABSENT.__wrapped__()
 
     assert "8 cpu devices" in reason()  # of this suite
     monkeypatch.setattr(jax, "device_count", lambda: 1)
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     assert not reason()
-    monkeypatch.setattr(jaxlib, "__version__", "9.9.9")
-    assert "9.9.9" in reason()
+    monkeypatch.setattr(onednn, "COMPILERS", ("no-such-compiler",))
+    monkeypatch.delenv("CXX", raising=False)
+    assert "no C++ compiler" in reason()
+    monkeypatch.setattr(onednn, "HEADERS", ("no-such-package", "x"))
+    assert reason() == "no-such-package not installed"
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     assert "arm64" in reason()
     monkeypatch.setenv("SEGJAX_ONEDNN", "0")
     assert "SEGJAX_ONEDNN" in reason()
 
 
-def test_the_pinned_version_is_one_of_the_tested():
-    assert jaxlib.__version__ in onednn.TESTED
+ABSENT = onednn.absent
+
+
+def test_it_is_built_once_and_again_for_another_source(monkeypatch, tmp_path, present):
+    monkeypatch.setenv("SEGJAX_CACHE", str(tmp_path))
+    for text in ("extern int a;", "extern int b;", "extern int a;"):
+        (tmp_path / "source.cc").write_text(text)
+        monkeypatch.setattr(onednn, "SOURCE", tmp_path / "source.cc")
+        assert "forward" in _failure(onednn._load)
+    assert len(list(tmp_path.rglob("*.so"))) == 2
+    (tmp_path / "source.cc").write_text("nonsense")
+    monkeypatch.delenv("CXX", raising=False)
+    assert "fails: " in onednn._load()
+    assert len(list(tmp_path.rglob("*.so"))) == 2
+
+
+def _failure(function) -> str:
+    with pytest.raises(AttributeError) as caught:
+        function()
+    return str(caught.value)
+
+
+def test_a_program_from_the_persistent_cache_computes_the_same(tmp_path):
+    code = (
+        "import jax, jax.numpy as jnp, hashlib, numpy as np\n"
+        "from segjax.nn import onednn\n"
+        "from segjax.nn.conv import convolve\n"
+        "assert not onednn.absent(), onednn.absent()\n"
+        "x = jnp.sin(jnp.arange(2. * 9 * 9 * 4)).reshape(2, 9, 9, 4)\n"
+        "k = jnp.cos(jnp.arange(9. * 16)).reshape(3, 3, 4, 4)\n"
+        "y = jax.jit(lambda x, k: convolve(x, k))(x, k)\n"
+        "print(hashlib.sha256(np.asarray(y)).hexdigest())\n"
+    )
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "XLA_FLAGS": "",
+        "JAX_PLATFORMS": "cpu",
+    }
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        pytest.skip(f"no oneDNN for {sys.platform} on {platform.machine()}")
+    digests, files = set(), []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        digests.add(done.stdout)
+        files.append(sorted(tmp_path.glob("*lambda*-cache")))
+    assert len(digests) == 1
+    assert files[0] and files[0] == files[1]

@@ -1,0 +1,141 @@
+// Convolutions of channel-last float32 arrays by oneDNN, as calls of an XLA program.
+//
+// Each call has the sizes in its arrays and `window`: stride, rate, zeros above, below,
+// left and right of the image, groups. Kernels are (kh, kw, C / groups, F).
+
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "oneapi/dnnl/dnnl.hpp"
+#include "xla/ffi/api/ffi.h"
+
+namespace {
+
+namespace ffi = xla::ffi;
+using dnnl::memory;
+using Array = ffi::Buffer<ffi::F32>;
+using Result = ffi::ResultBuffer<ffi::F32>;
+using Numbers = ffi::Span<const int64_t>;
+using Key = std::vector<int64_t>;
+
+enum class Kind { kForward, kToImage, kToKernel };
+
+// oneDNN's primitive, the arrays as XLA has them, and the kernel as it is quickest.
+struct Call {
+  dnnl::primitive primitive;
+  memory::desc image, kernel, out, inner;
+};
+
+const dnnl::engine& Cpu() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+memory::desc ChannelsLast(const int64_t* size) {
+  return {{size[0], size[3], size[1], size[2]},
+          memory::data_type::f32,
+          memory::format_tag::nhwc};
+}
+
+memory::desc KernelOf(const int64_t* size, int64_t groups) {
+  const int64_t kh = size[0], kw = size[1], in = size[2], out = size[3];
+  const auto f32 = memory::data_type::f32;
+  const memory::dims steps = {1, out, kw * in * out, in * out};
+  if (groups == 1) return {{out, in, kh, kw}, f32, steps};
+  const int64_t each = out / groups;
+  return {{groups, each, in, kh, kw},
+          f32,
+          memory::dims{each, steps[0], steps[1], steps[2], steps[3]}};
+}
+
+Call Make(Kind kind, const Key& key) {
+  const int64_t *x = &key[0], *k = &key[4], *y = &key[8], *window = &key[12];
+  const auto image = ChannelsLast(x), out = ChannelsLast(y);
+  const auto kernel = KernelOf(k, window[6]);
+  const memory::desc any(kernel.get_dims(), memory::data_type::f32,
+                         memory::format_tag::any);
+  const memory::dims strides = {window[0], window[0]};
+  const memory::dims dilates = {window[1] - 1, window[1] - 1};
+  const memory::dims before = {window[2], window[4]}, after = {window[3], window[5]};
+  const auto way = dnnl::algorithm::convolution_direct;
+  const dnnl::convolution_forward::primitive_desc forward(
+      Cpu(), dnnl::prop_kind::forward_training, way, image, any, out, strides, dilates,
+      before, after);
+  if (kind == Kind::kForward) {
+    return {dnnl::convolution_forward(forward), image, kernel, out,
+            forward.weights_desc()};
+  }
+  if (kind == Kind::kToImage) {
+    const dnnl::convolution_backward_data::primitive_desc backward(
+        Cpu(), way, image, any, out, strides, dilates, before, after, forward);
+    return {dnnl::convolution_backward_data(backward), image, kernel, out,
+            backward.weights_desc()};
+  }
+  const dnnl::convolution_backward_weights::primitive_desc backward(
+      Cpu(), way, image, any, out, strides, dilates, before, after, forward);
+  return {dnnl::convolution_backward_weights(backward), image, kernel, out,
+          backward.diff_weights_desc()};
+}
+
+// Primitives are made once for each call of a program and kept with the process.
+const Call& Find(Kind kind, Key key) {
+  static std::mutex mutex;
+  static std::map<Key, Call> calls;
+  key.push_back(static_cast<int64_t>(kind));
+  const std::lock_guard<std::mutex> lock(mutex);
+  auto found = calls.find(key);
+  if (found == calls.end()) found = calls.emplace(key, Make(kind, key)).first;
+  return found->second;
+}
+
+template <typename X, typename K, typename Y>
+ffi::Error Run(Kind kind, X& image, K& kernel, Y& out, Numbers window) {
+  Key key;
+  for (Numbers part : {image.dimensions(), kernel.dimensions(), out.dimensions(), window})
+    key.insert(key.end(), part.begin(), part.end());
+  try {
+    const Call& call = Find(kind, key);
+    const bool gives_kernel = kind == Kind::kToKernel;
+    const bool gives_image = kind == Kind::kToImage;
+    dnnl::stream stream(Cpu());
+    const memory x(call.image, Cpu(), image.untyped_data());
+    const memory y(call.out, Cpu(), out.untyped_data());
+    memory outer(call.kernel, Cpu(), kernel.untyped_data());
+    memory inner = call.inner == call.kernel ? outer : memory(call.inner, Cpu());
+    const bool turned = call.inner != call.kernel;
+    if (turned && !gives_kernel) dnnl::reorder(outer, inner).execute(stream, outer, inner);
+    call.primitive.execute(
+        stream,
+        {{gives_image ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, x},
+         {gives_kernel ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, inner},
+         {kind == Kind::kForward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, y}});
+    if (turned && gives_kernel) dnnl::reorder(inner, outer).execute(stream, inner, outer);
+    stream.wait();
+  } catch (const dnnl::error& error) {
+    return ffi::Error::Internal(error.what());
+  }
+  return ffi::Error::Success();
+}
+
+ffi::Error Forward(Array x, Array kernel, Numbers window, Result y) {
+  return Run(Kind::kForward, x, kernel, *y, window);
+}
+
+ffi::Error ToImage(Array g, Array kernel, Numbers window, Result x) {
+  return Run(Kind::kToImage, *x, kernel, g, window);
+}
+
+ffi::Error ToKernel(Array x, Array g, Numbers window, Result kernel) {
+  return Run(Kind::kToKernel, x, *kernel, g, window);
+}
+
+auto Signature() {
+  return ffi::Ffi::Bind().Arg<Array>().Arg<Array>().Attr<Numbers>("window").Ret<Array>();
+}
+
+}  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(forward, Forward, Signature());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(to_image, ToImage, Signature());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(to_kernel, ToKernel, Signature());
