@@ -21,10 +21,11 @@ using Key = std::vector<int64_t>;
 
 enum class Kind { kForward, kToImage, kToKernel };
 
-// oneDNN's primitive, the arrays as XLA has them, and the kernel as it is quickest.
+// oneDNN's primitive, the arrays as XLA has them, the kernel as it is quickest, and the
+// memory to work in.
 struct Call {
   dnnl::primitive primitive;
-  memory::desc image, kernel, out, inner;
+  memory::desc image, kernel, out, inner, scratch;
 };
 
 const dnnl::engine& Cpu() {
@@ -59,23 +60,26 @@ Call Make(Kind kind, const Key& key) {
   const memory::dims dilates = {window[1] - 1, window[1] - 1};
   const memory::dims before = {window[2], window[4]}, after = {window[3], window[5]};
   const auto way = dnnl::algorithm::convolution_direct;
+  // oneDNN's own scratchpad is of the thread that made the primitive; XLA has many.
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   const dnnl::convolution_forward::primitive_desc forward(
       Cpu(), dnnl::prop_kind::forward_training, way, image, any, out, strides, dilates,
-      before, after);
+      before, after, attr);
   if (kind == Kind::kForward) {
     return {dnnl::convolution_forward(forward), image, kernel, out,
-            forward.weights_desc()};
+            forward.weights_desc(), forward.scratchpad_desc()};
   }
   if (kind == Kind::kToImage) {
     const dnnl::convolution_backward_data::primitive_desc backward(
-        Cpu(), way, image, any, out, strides, dilates, before, after, forward);
+        Cpu(), way, image, any, out, strides, dilates, before, after, forward, attr);
     return {dnnl::convolution_backward_data(backward), image, kernel, out,
-            backward.weights_desc()};
+            backward.weights_desc(), backward.scratchpad_desc()};
   }
   const dnnl::convolution_backward_weights::primitive_desc backward(
-      Cpu(), way, image, any, out, strides, dilates, before, after, forward);
+      Cpu(), way, image, any, out, strides, dilates, before, after, forward, attr);
   return {dnnl::convolution_backward_weights(backward), image, kernel, out,
-          backward.diff_weights_desc()};
+          backward.diff_weights_desc(), backward.scratchpad_desc()};
 }
 
 // Primitives are made once for each call of a program and kept with the process.
@@ -109,7 +113,8 @@ ffi::Error Run(Kind kind, X& image, K& kernel, Y& out, Numbers window) {
         stream,
         {{gives_image ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, x},
          {gives_kernel ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, inner},
-         {kind == Kind::kForward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, y}});
+         {kind == Kind::kForward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, y},
+         {DNNL_ARG_SCRATCHPAD, memory(call.scratch, Cpu())}});
     if (turned && gives_kernel) dnnl::reorder(inner, outer).execute(stream, inner, outer);
     stream.wait();
   } catch (const dnnl::error& error) {
