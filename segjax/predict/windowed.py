@@ -23,7 +23,7 @@ from segjax.nn.resample import resize_bilinear
 from segjax.predict.canvas import Canvas
 from segjax.predict.decide import Judge, last_frame
 from segjax.predict.looks import as_logits, log_shares, scaled
-from segjax.predict.pieces import PIECE, Look, Piece, Pieces, taps
+from segjax.predict.pieces import Look, Piece, Pieces, taps
 from segjax.predict.protocol import Protocol
 from segjax.predict.ways import Windows
 from segjax.predict.whole import PredictFn, Prediction
@@ -182,7 +182,7 @@ def _look_of(pieces: list[Piece], look: int, size: int) -> tuple:
     pairs = [piece.matrices[look] for piece in pieces]
     if all(pair is None for pair in pairs):
         return logits, None
-    same = tuple(np.eye(n, dtype=np.float32) for n in PIECE)
+    same = tuple(np.eye(n, dtype=np.float32) for n in logits.shape[1:3])
     pairs = [pair or same for pair in pairs]
     matrices = (_filled(each, size, 0) for each in zip(*pairs, strict=True))
     return logits, tuple(matrices)
