@@ -40,6 +40,7 @@ from segjax.data.sampling import SAMPLERS
 from segjax.metrics.scores import CONVENTIONS
 from segjax.models import MODELS
 from segjax.optim import masks
+from segjax.predict import protocol as protocols
 
 TASKS = ("binary", "multiclass")
 CHOICES = {"convention": CONVENTIONS, "depth": start.DEPTHS, "leaks": start.LEAKS}
@@ -76,6 +77,11 @@ class Config:
     def eval_ops(self) -> tuple[tuple, ops.Normalize]:
         """Ops of evaluation on the host, and the normalisation on the device."""
         return _ops(self.input.eval_ops, "config.input.eval_ops")
+
+    @property
+    def protocol(self) -> protocols.Protocol:
+        """How an image is shown to the network."""
+        return protocols.parse(self.evaluate.protocol, "config.evaluate.protocol")
 
     @property
     def sampler(self) -> Any:
@@ -190,6 +196,7 @@ def _named(table, section, where: str, also: tuple[str, ...] = ()) -> list[str]:
 
 def _out_of_range(name: str, section: Any) -> list[str]:
     found = []
+    parsers = {"sampler": _sampler, "protocol": protocols.parse}
     for field in dataclasses.fields(section):
         where = f"config.{name}.{field.name}"
         value = getattr(section, field.name)
@@ -205,11 +212,10 @@ def _out_of_range(name: str, section: Any) -> list[str]:
         known = CHOICES.get(field.name, (value,))
         if value not in known:
             found.append(unknown(field.name, value, known, f"{where}={value!r}"))
-        if field.name.endswith("_ops") or field.name == "sampler":
-            parse = _sampler if field.name == "sampler" else _ops
+        own = _ops if field.name.endswith("_ops") else None
+        if value is not None and (parse := parsers.get(field.name, own)):
             try:
-                if value is not None:
-                    parse(value, where)
+                parse(value, where)
             except UserError as error:
                 found += error.problems
     return found
@@ -253,6 +259,9 @@ def _crossed(plain: Mapping[str, Any]) -> list[str]:
                 f"Use {near[0]}x{near[1]}."
             )
     found += _declared(plain)
+    way = Evaluate(**plain.get("evaluate", {})).protocol
+    where = "config.evaluate.protocol"
+    found += protocols.parse(way, where).problems(model, where)
     frames = plain["data"].get("frames", 1)
     if frames > 1 and not model.takes_clips:
         found.append(
@@ -320,6 +329,11 @@ def _set(plain: dict[str, Any]) -> dict[str, Any]:
     plain = {k: v for k, v in plain.items() if k not in empty or v != empty[k]}
     if plain.get("audit") == dataclasses.asdict(Audit()):
         del plain["audit"]
+    section = plain.get("evaluate")
+    if isinstance(section, dict) and section.get("protocol") == Evaluate().protocol:
+        rest = {k: v for k, v in section.items() if k != "protocol"}
+        plain = {k: v for k, v in plain.items() if k != "evaluate"}
+        plain |= {"evaluate": rest} if rest else {}
     if isinstance(data := plain.get("data"), dict) and data.get("name") == "folder":
         usual = {"channels": RGB.channels, "depth": RGB.depth}
         plain["data"] = {k: v for k, v in data.items() if v != usual.get(k, ...)}

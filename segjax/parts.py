@@ -22,9 +22,12 @@ from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.evaluate import files, split
 from segjax.evaluate.split import Evaluation
+from segjax.predict import path
+from segjax.predict import protocol as protocols
 from segjax.predict.decide import Judge, make_judge
+from segjax.predict.protocol import Protocol
 from segjax.predict.stream import make_stream
-from segjax.predict.whole import LossFn, PredictFn, make_predict
+from segjax.predict.whole import LossFn, PredictFn
 from segjax.report import record
 
 
@@ -90,20 +93,54 @@ class Parts:
             )
         return source
 
+    def protocol(self, text: str | None = None, where: str = "--protocol") -> Protocol:
+        """How images are shown to the network: as `text` says, else as the config.
+
+        Raises:
+          UserError: the text is no protocol, or not one for this model.
+        """
+        if text is None:
+            return self.config.protocol
+        found = protocols.parse(text, where)
+        raise_problems(found.problems(self.model, where))
+        return found
+
     def predict(
-        self, loss: LossFn | None = None, batch_size: int | None = None
+        self,
+        loss: LossFn | None = None,
+        batch_size: int | None = None,
+        protocol: Protocol | None = None,
     ) -> PredictFn:
-        """The one path from images to classes; see `predict.whole`."""
-        return make_predict(
+        """The one path from images to classes; see `predict.path`.
+
+        Args:
+          loss: computed of each image, where the protocol is `whole()`.
+          batch_size: images or windows a step, in place of the config's.
+          protocol: in place of the config's.
+        """
+        return path.make(
             self.model,
+            protocol or self.config.protocol,
             normalize=self.normalize,
             judge=self._judge(),
             batch_size=batch_size or self.config.evaluate.batch_size,
+            task=self.config.task,
             loss=loss,
         )
 
-    def stream(self, source: Source) -> PredictFn:
-        """The path from the frames of `source`'s videos to classes, with a memory."""
+    def stream(self, source: Source, protocol: Protocol | None = None) -> PredictFn:
+        """The path from the frames of `source`'s videos to classes, with a memory.
+
+        Raises:
+          UserError: there are no videos; the model has no memory; or the protocol is
+            another than `whole()`, as a memory is of whole frames.
+        """
+        name = (protocol or self.config.protocol).name
+        if name != "whole()":
+            raise UserError(
+                f"--stream: shows whole frames, and the protocol is {name}. Add "
+                "--protocol 'whole()', or leave --stream out."
+            )
         split.videos(source)  # or there are none
         return make_stream(
             self.model,
@@ -126,11 +163,15 @@ class Parts:
         *,
         split_name: str,
         step: int,
+        protocol: Protocol | None = None,
         convention: str | None = None,
         by_video: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> Evaluation:
-        """A whole split, each image once; every process takes part."""
+        """A whole split, each image once; every process takes part.
+
+        `protocol` is the one that `predict` was made with, if it is not the config's.
+        """
         return split.run(
             predict,
             variables,
@@ -139,6 +180,7 @@ class Parts:
             split=split_name,
             step=step,
             num_classes=self.info.num_classes,
+            protocol=(protocol or self.config.protocol).name,
             convention=convention or self.config.evaluate.convention,
             threads=self.config.input.threads,
             by_video=by_video,

@@ -317,7 +317,8 @@ class _Run:
             self.workdir, result, self.predict, state.variables(), self.validation
         )
         info, name = self.parts.info, self.config.val_split
-        print(f"\n{name} of {info.name}, best weights (step {at}):\n")
+        weights = f"best weights (step {at})"
+        print(f"\n{name} of {info.name}, {weights}, by {result.protocol}:\n")
         table = per_class.table(result.counts, info.class_names, result.convention)
         print(f"{table}\n{info.note}".rstrip())
         print(f"\nPictures and all else: {self.workdir / 'index.html'}")

@@ -69,6 +69,19 @@ def copied(finished, tmp_path):
     return tmp_path / "copy"
 
 
+def test_a_run_validates_by_its_protocol(tmp_path, settings):
+    changes = {f"train__{field}": 1 for field in ("num_steps", "log_every")}
+    text = 'slide(16, 16, overlap=0.5, weights="gaussian")'
+    code, said = train(tmp_path, settings(**changes, evaluate__protocol=text))
+    assert code == 0 and f"best weights (step 1), by {text}:" in said
+    written = json.loads((tmp_path / "evaluation" / "val.json").read_text())
+    assert written["protocol"] == text and "loss" not in written["summary"]
+    page = (tmp_path / "index.html").read_text()
+    assert "by slide(16, 16, overlap=0.5, weights=&#34;gaussian&#34;)" in page
+    (attempt,) = record.read(tmp_path)["attempts"]
+    assert attempt["compilations"] == {"step": 1, "forward": 1}
+
+
 def test_the_folder_holds_all_that_a_run_leaves(finished):
     workdir, said = finished
     files = {f"pictures/{name}.png" for name in ("curves", "confusion", "classes")}

@@ -19,6 +19,26 @@ def give(args: argparse.Namespace, words: str, document: Mapping[str, Any]) -> N
         print(json.dumps(plain(document), indent=1, allow_nan=False), flush=True)
 
 
+PROTOCOL = (
+    "how an image is shown to the network: whole(), slide(height, width) or "
+    "tile(height, width, margin), then | flip() | scales(0.5, 1.0); default: the "
+    "config's"
+)
+"""What `--protocol` is, for the help of the commands that have it."""
+
+
+def raise_unless_protocol(text: str | None) -> None:
+    """Refuse a `--protocol` that is none, before anything is read.
+
+    Raises:
+      UserError: with all that is wrong with it.
+    """
+    if text is not None:
+        from segjax.predict import protocol
+
+        protocol.parse(text, "--protocol")
+
+
 def positive(text: str) -> int:
     """An argument that counts something: an integer from 1 up."""
     try:

@@ -7,6 +7,7 @@ examples:
   segjax evaluate runs/streets_unet
   segjax evaluate runs/camvid --split train --out train_scores
   segjax evaluate runs/camvid --root /data/CamVid --convention all --json
+  segjax evaluate runs/cityscapes --protocol 'slide(512, 1024) | flip()'
   segjax evaluate runs/cityscapes_convlstm --stream
 """
 
@@ -34,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size",
         metavar="N",
         type=answer.positive,
-        help="images a step; moves no number; default: the config's",
+        help="images or windows a step; moves no number; default: the config's",
     )
+    parser.add_argument("--protocol", metavar="OPS", help=answer.PROTOCOL)
     parser.add_argument(
         "--stream",
         action="store_true",
@@ -68,15 +70,17 @@ def run(args: argparse.Namespace) -> int:
         scores.find(args.convention)
     out = args.out or args.run
     answer.raise_unless_folder("--out", out)
+    answer.raise_unless_protocol(args.protocol)
     process.prepare()
     parts, variables, step = all_parts.load(args.run, args.weights)
     process.keep_compiled()
+    protocol = parts.protocol(args.protocol)
     split = args.split or parts.config.val_split
     source = parts.source(split, root=args.root, video=args.stream)
     if args.stream:
-        name, predict = f"{split}_stream", parts.stream(source)
+        name, predict = f"{split}_stream", parts.stream(source, protocol)
     else:
-        name, predict = split, parts.predict(batch_size=args.batch_size)
+        name, predict = split, parts.predict(None, args.batch_size, protocol)
     with count.shown(f"evaluating {name}") as update:
         result = parts.evaluate(
             predict,
@@ -84,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
             source,
             split_name=name,
             step=step,
+            protocol=protocol,
             convention=None if args.convention == "all" else args.convention,
             by_video=args.stream,
             progress=update,
@@ -92,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
     pages = [page.write(out)] if (out / record.RECORD).exists() else []
     names = parts.info.class_names
     words = [
-        f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}:",
+        f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}, "
+        f"by {protocol.name}:",
         "",
         per_class.table(result.counts, names, result.convention),
         *filter(None, [parts.info.note]),

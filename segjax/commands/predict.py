@@ -13,6 +13,7 @@ then 2.
 examples:
   segjax predict runs/camvid photo.jpg --out predicted
   segjax predict runs/camvid photos/ more/*.tif --out predicted --no-colour --json
+  segjax predict runs/camvid huge.tif --out predicted --protocol 'slide(512, 512)'
 """
 
 import argparse
@@ -46,9 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size",
         metavar="N",
         type=answer.positive,
-        help="pictures of one size a step; 1 is quickest where all sizes differ; "
-        "default: the config's",
+        help="pictures of one size, or windows, a step; 1 is quickest where all sizes "
+        "differ; default: the config's",
     )
+    parser.add_argument("--protocol", metavar="OPS", help=answer.PROTOCOL)
     for kind in ("colour", "overlay"):
         parser.add_argument(
             f"--no-{kind}",
@@ -61,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict every picture; returns the exit code."""
     answer.raise_unless_folder("--out", args.out)
+    answer.raise_unless_protocol(args.protocol)
     from segjax import parts as all_parts
     from segjax import process
     from segjax.predict import files
@@ -72,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     process.prepare()
     parts, variables, step = all_parts.load(args.run, args.weights)
     process.keep_compiled()
-    predict = parts.predict(batch_size=args.batch_size)
+    protocol = parts.protocol(args.protocol)
+    predict = parts.predict(None, args.batch_size, protocol)
     threads, failures, done = parts.config.input.threads, {}, {}
 
     def write(prediction):
@@ -101,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
             "dataset": parts.info.name,
             "class_names": parts.info.class_names,
             "step": step,
+            "protocol": protocol.name,
             "out": args.out,
             "pictures": [done[i] for i in sorted(done)],
             "failures": [

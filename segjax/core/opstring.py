@@ -3,7 +3,8 @@
 ml_collections sorts the keys of a config, so an ordered list of augmentations is
 written as one string. Each op is a call with literal arguments; positional arguments
 take the dataclass's field order. Parsing is by `ast`, so nothing is executed. A preset
-stands for the ops of the string that it returns.
+stands for the ops of the string that it returns. A dataclass of one field, a tuple,
+that sets `any_number` takes the tuple's values one by one: `scales(0.5, 1.0)`.
 """
 
 import ast
@@ -68,13 +69,16 @@ def _make(
         raise UserError(unknown(ops.kind, name, [*ops, *presets], at))
     entry = presets[name] if name in presets else ops[name]
     fields = list(parameters(entry))
-    if len(node.args) > len(fields):
+    many = getattr(entry, "any_number", False)
+    if len(node.args) > len(fields) and not many:
         raise UserError(
             f"{at}: takes at most {len(fields)} arguments ({', '.join(fields)}), "
             f"got {len(node.args)}."
         )
     try:
         positional = [ast.literal_eval(a) for a in node.args]
+        if many and not node.keywords:
+            positional = [tuple(positional)]
         named = {k.arg: ast.literal_eval(k.value) for k in node.keywords}
     except ValueError:
         raise UserError(

@@ -5,8 +5,8 @@ clips stay clips, and a binary task tells the road from the rest),
 the model is narrow and takes two steps; every other choice of the config stays.
 
 Whatever stands behind the colon, the fields that say where the first weights come from,
-what is frozen and how the data are audited are open to overrides:
-`--config.init_from=RUN`.
+what is frozen, how the data are audited and by which protocol images are predicted are
+open to overrides: `--config.init_from=RUN`.
 """
 
 from typing import Any
@@ -62,12 +62,15 @@ def _open(config: ConfigDict) -> None:
     """Give the fields that a command line may set, where the config does not."""
     if "audit" not in config:
         config.audit = dict(depth="full", leaks="refuse")
+    if "evaluate" not in config:
+        config.evaluate = dict()
     if "init_from" not in config:
         config.init_from = placeholder(str)
     for section, field, empty in (
         (config, "init_allow", ()),
         (config, "init_under", ""),
         (config.optim, "freeze", ()),
+        (config.evaluate, "protocol", "whole()"),
     ):
         if field not in section:
             section[field] = empty

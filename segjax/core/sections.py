@@ -55,16 +55,19 @@ class Evaluate:
     """How a split is scored.
 
     Attributes:
-      batch_size: images a step, rounded up to the devices of a process.
+      batch_size: images or windows a step, rounded up to the devices of a process.
       convention: what mean scores do with absent classes; see `metrics.scores`.
       threshold: of the foreground probability; task `binary` only.
       pictures: rows in each picture of examples.
+      protocol: how an image is shown to the network, such as `whole()` or
+        `slide(512, 1024) | flip()`; see `predict.protocol`.
     """
 
     batch_size: int = 8
     convention: str = "union"
     threshold: float = 0.5
     pictures: int = 4
+    protocol: str = "whole()"
 
 
 @dataclasses.dataclass(frozen=True)

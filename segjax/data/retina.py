@@ -36,6 +36,9 @@ grey, palette or RGB picture, 0 and 1 in a picture of one bit."""
 
 SUFFIXES = (".ppm", ".tif", ".tiff", ".jpg", ".jpeg", ".png", ".gif", ".bmp")
 
+INSIDE = "Scores are of the field of view: pixels outside of it are ignored."
+"""The note of a set whose labels are ignored there, shown with its scores."""
+
 RED = 20
 """A pixel whose red is above this may be of the field of view; of 255."""
 
@@ -205,6 +208,8 @@ def make(
             f"config.data: {info.name} has no images for the split {split!r} in this "
             "folder. Check what it holds, or take another split."
         )
+    if outside == "ignore":
+        info = dataclasses.replace(info, note=f"{info.note} {INSIDE}".strip())
     pairs = tuple((n, str(rows[n][0]), str(rows[n][1])) for n in sorted(rows))
     fields = tuple(str(rows[n][2]) for n in sorted(rows) if len(rows[n]) > 2)
     return RetinaFiles(

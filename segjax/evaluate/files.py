@@ -35,6 +35,7 @@ def write_scores(
             "split": evaluation.split,
             "step": evaluation.step,
             "num_images": len(evaluation.per_image),
+            "protocol": evaluation.protocol,
             "convention": evaluation.convention,
             "convention_sentence": scores.find(evaluation.convention).sentence,
             "summary": evaluation.summary(),

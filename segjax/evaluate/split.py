@@ -29,6 +29,7 @@ class Evaluation:
       split: name of the split.
       step: train step of the weights.
       convention: how mean scores treat absent classes, a key of `scores.CONVENTIONS`.
+      protocol: how each image was shown to the network; see `predict.protocol`.
       per_image: `(N, K, K)` int32, row `i` for example `i` of the source.
       losses: `(N,)` float32 loss of each image; nan where none was asked for.
     """
@@ -36,6 +37,7 @@ class Evaluation:
     split: str
     step: int
     convention: str
+    protocol: str
     per_image: Int[np.ndarray, "N K K"]
     losses: Float[np.ndarray, "N"]
 
@@ -70,6 +72,7 @@ def run(
     step: int,
     num_classes: int,
     convention: str = "union",
+    protocol: str = "whole()",
     threads: int = 4,
     by_video: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -79,6 +82,7 @@ def run(
     Each process takes every n-th image and works alone; the counts meet at the end.
 
     Args:
+      protocol: the name of that by which `predict` goes over an image.
       by_video: whether a process takes every n-th whole video instead, for a `predict`
         that carries a memory from frame to frame; the source tells its `videos`.
       progress: called with (images done by this process, images it has in all).
@@ -106,7 +110,7 @@ def run(
     ordered = rows[np.argsort(rows[:, -1])]
     per_image = ordered[:, :-2].reshape(-1, num_classes, num_classes)
     losses = ordered[:, -2].copy().view(np.float32)
-    return Evaluation(split, step, convention, per_image, losses)
+    return Evaluation(split, step, convention, protocol, per_image, losses)
 
 
 def share(source: Source, by_video: bool) -> Sequence[int]:

@@ -4,12 +4,13 @@ Alignment, everywhere in segjax: pixel centres lie at `i + 0.5` (half-pixel cent
 corners not aligned), as in `jax.image.resize` and OpenCV.
 """
 
+import dataclasses
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from segjax.nn.backend import on_cpu
 
@@ -28,6 +29,42 @@ def depth_to_space(x: Float[Array, "B h w D"], block: int) -> Float[Array, "B H 
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(B, h * block, w * block, -1)
 
 
+@dataclasses.dataclass(frozen=True)
+class Taps:
+    """Between which two pixels of a line each pixel of its resized line lies.
+
+    Attributes:
+      low: the lower one.
+      high: the upper one; the lower one again at the end of the line.
+      share: of the upper one, from 0 to 1.
+    """
+
+    low: Int[np.ndarray, "N"]
+    high: Int[np.ndarray, "N"]
+    share: Float[np.ndarray, "N"]
+
+    def matrix(
+        self, begin: int, end: int, first: int, height: int, width: int
+    ) -> Float[np.ndarray, "height width"]:
+        """`A @ column` is what pixels `begin .. end` are of a column from `first` on.
+
+        Rows beyond `end - begin` are zero.
+        """
+        matrix = np.zeros((height, width), np.float32)
+        rows, share = np.arange(end - begin), self.share[begin:end]
+        np.add.at(matrix, (rows, self.low[begin:end] - first), 1 - share)
+        np.add.at(matrix, (rows, self.high[begin:end] - first), share)
+        return matrix
+
+
+def interpolation_taps(source: int, target: int) -> Taps:
+    """The two pixels of a line of `source` for each of the `target` resized ones."""
+    position = (np.arange(target) + 0.5) * source / target - 0.5
+    position = np.clip(position, 0, source - 1)
+    low = np.floor(position).astype(int)
+    return Taps(low, np.minimum(low + 1, source - 1), position - low)
+
+
 def interpolation_matrix(
     source: int, target: int, source_padded: int = 0, target_padded: int = 0
 ) -> Float[np.ndarray, "target_padded source_padded"]:
@@ -36,15 +73,8 @@ def interpolation_matrix(
     With paddings, rows beyond `target` and columns beyond `source` are zero, so one
     compiled resize of a padded shape serves images of any size that fits in it.
     """
-    position = (np.arange(target) + 0.5) * source / target - 0.5
-    position = np.clip(position, 0, source - 1)
-    low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, source - 1)
-    matrix = np.zeros((target_padded or target, source_padded or source), np.float32)
-    rows = np.arange(target)
-    np.add.at(matrix, (rows, low), 1 - (position - low))
-    np.add.at(matrix, (rows, high), position - low)
-    return matrix
+    taps = interpolation_taps(source, target)
+    return taps.matrix(0, target, 0, target_padded or target, source_padded or source)
 
 
 def resize_bilinear(

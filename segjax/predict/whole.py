@@ -1,4 +1,4 @@
-"""Predict whole images of any size, a batch at a time.
+"""Predict whole images of any size at one look, a batch at a time.
 
 Each image or clip goes through the evaluation ops on the host, is padded by mirroring
 to sides that the model takes, and runs in a batch with images of the same padded size;
@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -90,7 +91,7 @@ def make_predict(
 
     def predict(variables, examples):
         variables = parallel.localize(variables, mesh)
-        for batch in _batches(examples, model, batch_size):
+        for batch in batches(examples, partial(fit, model=model), batch_size):
             keys = (IMAGE, LABEL, "rows", "columns")
             # With several processes a jitted function takes no numpy arrays.
             inputs = jax.device_put([batch.get(key) for key in keys], split)
@@ -114,15 +115,24 @@ def prepare(
     return {**example, **image}
 
 
-def _batches(examples, model: Segmenter, batch_size: int) -> Iterator[dict[str, Any]]:
+def batches(
+    examples: Iterable[dict[str, np.ndarray]],
+    fit: Callable[[dict[str, np.ndarray]], tuple[tuple, dict]],
+    batch_size: int,
+) -> Iterator[dict[str, Any]]:
     """Group examples by padded size; the groups left over at the end come last.
 
     Where sizes are many, the oldest group goes before it is full: so much may wait in
     memory and no more.
+
+    Args:
+      examples: what to group.
+      fit: gives the shapes by which an example is grouped, and what is stacked of it.
+      batch_size: of every batch; blanks fill it up, and `sizes` has none of theirs.
     """
     groups, waiting = defaultdict(list), 0
     for example in examples:
-        shape, fitted = fit(example, model)
+        shape, fitted = fit(example)
         groups[shape].append(fitted)
         waiting += 1
         if len(groups[shape]) < batch_size:

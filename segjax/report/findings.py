@@ -40,7 +40,10 @@ def read(notes: list[str], reader: Callable, path: Path) -> Any:
 def evaluations(
     workdir: Path, facts: Mapping[str, Any], notes: list[str]
 ) -> list[dict[str, Any]]:
-    """Each `evaluation/<split>.json` with what the page adds; "val" first."""
+    """Each `evaluation/<split>.json` with what the page adds; "val" first.
+
+    One without `protocol` is from when there was none but `whole()`.
+    """
     found = []
     paths = sorted(workdir.glob("evaluation/*.json"))
     for path in sorted(paths, key=lambda p: p.stem != "val"):
@@ -55,6 +58,7 @@ def evaluations(
         names = [k for k in SCORES if k in summary]
         names += [k for k, v in summary.items() if k not in SCORES and _is_number(v)]
         more = {
+            "protocol": data.get("protocol", "whole()"),
             "path": path,
             "info": _class_table(facts, [c["name"] for c in data["classes"]]),
             "scores": [(_words(k), summary[k]) for k in names],
@@ -109,7 +113,7 @@ def headline(
         return {
             "miou": data["summary"].get("miou"),
             "what": f"mean IoU, {data['split']} split, {data['num_images']} images, "
-            f"step {data['step']}",
+            f"step {data['step']}, by {data['protocol']}",
             "sentence": data["convention_sentence"],
         }
     scored = [r for r in rows if r["kind"] == "val" and not math.isnan(_miou(r))]

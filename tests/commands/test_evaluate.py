@@ -84,12 +84,40 @@ def test_another_split_into_the_run_folder(run_folder, changed, call):
     assert "train" in (run_folder / "index.html").read_text()
 
 
+def test_a_protocol_stands_beside_its_numbers(
+    run_folder, evaluation, photos, tmp_path, call, read_ids, source
+):
+    """And `segjax predict` answers by it what `segjax evaluate` counts."""
+    name = 'slide(16, 16, overlap=0.5, weights="gaussian") | flip()'
+    words = ["--protocol", "slide(16,16)|flip()", "--out"]
+    code, said, _ = call("evaluate", run_folder, *words, tmp_path / "scores")
+    assert code == 0 and f", by {name}:" in said
+    counts = counts_of(tmp_path / "scores")
+    assert (counts != counts_of(evaluation.folder)).any()
+    assert evaluation.out["protocol"] == "whole()"
+    written = json.loads((tmp_path / "scores/evaluation/val.json").read_text())
+    assert written["protocol"] == name
+    words = [*words, tmp_path / "ids", "--json"]
+    code, document, _ = call("predict", run_folder, photos, *words)
+    assert code == 0 and document["protocol"] == name
+    predicted = np.zeros_like(counts)
+    for i in range(len(source)):
+        ids = read_ids(tmp_path / f"ids/{i if i else 'deep/0'}_ids.png")
+        label = source[i]["label"]
+        valid = label < len(counts)
+        np.add.at(predicted, (label[valid], ids[valid]), 1)
+    np.testing.assert_array_equal(predicted, counts)
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["--split", "vla"], "no such split"),
         (["--root", "."], "config.data.root: no such option"),
         (["--convention", "mean"], "no such convention"),
+        (["--protocol", "slid(9, 9)"], "--protocol: slid(9, 9): no such protocol"),
+        (["--protocol", "slide(9, 16)"], "has the height 9"),
+        (["--stream", "--protocol", "slide(8, 8)"], "--stream: shows whole frames"),
     ],
 )
 def test_mistakes(words, expected, run_folder, call):

@@ -1,5 +1,7 @@
 """Vessels of the retina: four layouts, two annotators, inside and outside the field."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from pairs import mask, write
@@ -96,6 +98,8 @@ def test_labels_in_and_outside_the_field_of_view(name, tmp_path):
     )
     assert len(keep) == len(ignore) == count
     assert keep.info.class_names == ("background", "vessel")
+    assert ignore.info == dataclasses.replace(keep.info, note=retina.INSIDE)
+    assert not keep.info.note
     want = vessels(seed) // 255
     np.testing.assert_array_equal(keep[0]["label"], want)
     np.testing.assert_array_equal(ignore[0]["label"], np.where(DISC, want, IGNORE))

@@ -137,6 +137,7 @@ def test_scores_and_rows_are_written(whole, tmp_path):
     files.write_scores(tmp_path, whole, Toy(), INFO)
     written = json.loads((tmp_path / "val.json").read_text())
     assert np.array_equal(written["counts"], whole.counts)
+    assert written["protocol"] == "whole()"
     assert (written["split"], written["step"], written["num_images"]) == ("val", 7, 9)
     c = whole.counts
     union = c.sum(0) + c.sum(1) - c.diagonal()

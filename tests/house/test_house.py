@@ -49,6 +49,7 @@ ALSO = {
     ("data", "parallel"),
     ("report", "data"),
     ("config", "data"),
+    ("config", "predict"),
     ("models", "nn"),
     ("optim", "nn"),
     ("losses", "metrics"),

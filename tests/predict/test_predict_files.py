@@ -1,5 +1,6 @@
 """Which pictures inputs stand for, what their results are called, what may wait."""
 
+import functools
 import threading
 
 import numpy as np
@@ -113,7 +114,8 @@ def test_few_examples_wait_when_all_sizes_differ():
             yield {IMAGE: np.zeros((*size, 3), np.uint8), LABEL: label, INDEX: i}
 
     taken = []
-    for batch in whole._batches(stream(), Segmenter(), batch_size=2):
+    fit = functools.partial(whole.fit, model=Segmenter())
+    for batch in whole.batches(stream(), fit, batch_size=2):
         taken += batch[INDEX][: len(batch["sizes"])].tolist()
         assert begun - len(taken) < whole.WAITING * 2
     assert taken == list(range(40))

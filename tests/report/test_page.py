@@ -129,7 +129,7 @@ def test_the_page_holds_the_numbers(run):
     for words in (
         "toy · unet",
         "0.457",
-        "mean IoU, val split, 12 images, step 2",
+        "mean IoU, val split, 12 images, step 2, by whole()",
         "Mean over classes that occur.",
         "Two annotators agree by 0.9.",
         "0.812",
