@@ -37,6 +37,8 @@ from segjax.data import ops
 from segjax.data.audit import start
 from segjax.data.datasets import DATASETS
 from segjax.data.sampling import SAMPLERS
+from segjax.metrics import measures
+from segjax.metrics.measure import Measure
 from segjax.metrics.scores import CONVENTIONS
 from segjax.models import MODELS
 from segjax.optim import masks
@@ -82,6 +84,11 @@ class Config:
         """How often each example comes; None for each once an epoch."""
         text = self.input.sampler
         return None if text is None else _sampler(text, "config.input.sampler")
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """What evaluation measures besides the confusion counts, by name."""
+        return measures.parse(self.evaluate.measures, "config.evaluate.measures")
 
 
 SECTIONS = {"input": Input, "train": Train, "evaluate": Evaluate, "audit": Audit}
@@ -205,11 +212,10 @@ def _out_of_range(name: str, section: Any) -> list[str]:
         known = CHOICES.get(field.name, (value,))
         if value not in known:
             found.append(unknown(field.name, value, known, f"{where}={value!r}"))
-        if field.name.endswith("_ops") or field.name == "sampler":
-            parse = _sampler if field.name == "sampler" else _ops
+        if field.name.endswith("_ops") or field.name in PARSERS:
             try:
                 if value is not None:
-                    parse(value, where)
+                    PARSERS.get(field.name, _ops)(value, where)
             except UserError as error:
                 found += error.problems
     return found
@@ -337,3 +343,7 @@ def tuples(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(tuples(v) for v in value)
     return value
+
+
+PARSERS = {"sampler": _sampler, "measures": measures.parse}
+"""Fields of sections that hold an op string other than the ops of images."""

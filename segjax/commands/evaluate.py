@@ -8,6 +8,8 @@ examples:
   segjax evaluate runs/camvid --split train --out train_scores
   segjax evaluate runs/camvid --root /data/CamVid --convention all --json
   segjax evaluate runs/cityscapes_convlstm --stream
+  segjax evaluate runs/drive --measures "probabilities() | boundary(2) | surface()"
+  segjax evaluate runs/camvid --measures "temporal()"
 """
 
 import argparse
@@ -49,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "under each; default: the config's",
     )
     parser.add_argument(
+        "--measures",
+        metavar="TEXT",
+        help="what is measured besides, such as 'probabilities() | boundary(2) | "
+        "surface() | temporal()'; '' for nothing; default: the config's",
+    )
+    parser.add_argument(
         "--out",
         metavar="DIR",
         type=Path,
@@ -60,21 +68,29 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print, write; returns the exit code."""
     from segjax import parts as all_parts
     from segjax import process
-    from segjax.metrics import per_class, scores
+    from segjax.evaluate import measuring
+    from segjax.metrics import measures, per_class, scores
     from segjax.report import count, page, record
     from segjax.report.files import read_json
 
     if args.convention not in (None, "all"):
         scores.find(args.convention)
+    if args.measures is not None:
+        measures.parse(args.measures, "--measures")
     out = args.out or args.run
     answer.raise_unless_folder("--out", out)
     process.prepare()
     parts, variables, step = all_parts.load(args.run, args.weights)
     process.keep_compiled()
+    if args.measures is not None:
+        parts = parts.measuring(args.measures)
     split = args.split or parts.config.val_split
-    source = parts.source(split, root=args.root, video=args.stream)
+    videos = measuring.any_of_videos(parts.config.measures)
+    source = parts.source(split, root=args.root, video=args.stream or videos)
     if args.stream:
         name, predict = f"{split}_stream", parts.stream(source)
+    elif videos:
+        name, predict = f"{split}_video", parts.predict(batch_size=args.batch_size)
     else:
         name, predict = split, parts.predict(batch_size=args.batch_size)
     with count.shown(f"evaluating {name}") as update:
@@ -97,6 +113,8 @@ def run(args: argparse.Namespace) -> int:
         per_class.table(result.per_image, names, result.convention),
         *filter(None, [parts.info.note]),
     ]
+    for table in measures.tables(result.measures, result.results, names):
+        words += ["", table]
     every = {c: scores.miou(result.per_image, c) for c in scores.CONVENTIONS}
     if args.convention == "all":
         words += ["", _conventions(every, scores.CONVENTIONS)]

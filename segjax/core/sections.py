@@ -59,12 +59,15 @@ class Evaluate:
       convention: what mean scores do with absent classes; see `metrics.scores`.
       threshold: of the foreground probability; task `binary` only.
       pictures: rows in each picture of examples.
+      measures: what is measured besides, an op string of `metrics.measures.MEASURES`
+        such as `probabilities() | boundary(2)`; empty for nothing.
     """
 
     batch_size: int = 8
     convention: str = "union"
     threshold: float = 0.5
     pictures: int = 4
+    measures: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,7 +46,7 @@ def table(
         body.append([name, *cells])
     means = [_per_cent(scores.mean(f, given, convention)) for f in COLUMNS.values()]
     rows = [["class", "pixels", *COLUMNS], *body, ["mean", "", *means]]
-    head, *lines, foot = _align(rows)
+    head, *lines, foot = align(rows)
     ruler = "-" * len(head)
     averaged = f"{counted.sum()} of {len(counted)} classes averaged"
     if rule.images != "together":
@@ -61,7 +61,7 @@ def _per_cent(value: float) -> str:
     return "-" if np.isnan(value) else f"{100 * value:.2f}"
 
 
-def _align(rows: list[list[str]]) -> list[str]:
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells as lines of equal length; names stand left, numbers right."""
     first, *widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
