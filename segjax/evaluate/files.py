@@ -159,7 +159,7 @@ def draw(
 
 
 def _measures(evaluation: Evaluation) -> dict[str, Any]:
-    """`measures`: settings, scores and sums of each; nothing where none is asked for."""
+    """`measures`: settings, scores and sums of each; nothing if none is asked for."""
     if not evaluation.measures:
         return {}
     integers, found = _integers(evaluation), {}

@@ -1,6 +1,6 @@
 """Measures beyond the confusion counts, in the same pass over the images.
 
-What measures find in an image is put into one int32 row beside its confusion counts, its
+What measures find in an image is put into one int32 row beside its confusion counts,
 floats by their bits, so that rows of all processes are gathered exactly.
 """
 

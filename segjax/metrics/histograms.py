@@ -1,8 +1,8 @@
 """Histograms of probabilities, counted on the device, exactly.
 
-The unit interval is cut into equal bins, `[b / bins, (b + 1) / bins)`, the last one with
-its end. Integers of images, batches and devices add up exactly. The probabilities are
-float32: one that lies at an edge may fall to either side of it on another device.
+The unit interval is cut into equal bins, `[b / bins, (b + 1) / bins)`, the last one
+with its end. Integers of images, batches and devices add up exactly. The probabilities
+are float32: one at an edge may fall to either side of it on another kind of device.
 """
 
 import functools

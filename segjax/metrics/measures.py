@@ -1,8 +1,8 @@
 """The table of measures, and the string that names some of them.
 
-`"probabilities(bins=256) | boundary(2) | surface()"` asks for three. A measure sees what
-was predicted by whatever protocol, in the same pass over the images as the confusion
-counts.
+`"probabilities(bins=256) | boundary(2) | surface()"` asks for three. A measure sees
+what was predicted by whatever protocol, in the same pass over the images as the
+confusion counts.
 """
 
 import dataclasses

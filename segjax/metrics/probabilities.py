@@ -1,4 +1,4 @@
-"""The measure of probabilities: calibration and ranking from two histograms an image."""
+"""The measure of probabilities: all of it from two histograms an image."""
 
 import dataclasses
 import functools

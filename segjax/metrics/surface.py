@@ -22,10 +22,10 @@ class Surface(OnHost):
     what is missing. Numbers of a class are means over its images, and the whole is the
     mean over the classes that have some.
 
-    Source: HD95 and surface Dice as Nikolov et al., "Deep learning to achieve clinically
-      applicable segmentation", 2018, arXiv 1809.04430; HD95 is the larger of the two
-      directed 95th percentiles, as in Maier-Hein et al., "Metrics reloaded", 2024, arXiv
-      2206.01653.
+    Source: surface Dice: Nikolov et al., "Deep learning to achieve clinically
+      applicable segmentation", 2018, arXiv 1809.04430. HD95, the larger of the two
+      directed 95th percentiles, and ASSD: Maier-Hein et al., "Metrics reloaded", 2024,
+      arXiv 2206.01653.
     Differs: an edge is pixels, not surface elements between them; the rim of the image
       and ignored pixels make none; a pixel has the side 1.
 
@@ -79,8 +79,8 @@ class Surface(OnHost):
         missed, invented = (true & ~predicted).sum(0), (predicted & ~true).sum(0)
         scored = (true & predicted).sum()
         note = (
-            f"Distances are in pixels, over {scored} pairs of an image and a class; left "
-            f"out: {missed.sum()} where the class has no edge in the prediction, "
+            f"Distances are in pixels, over {scored} pairs of an image and a class; "
+            f"left out: {missed.sum()} where the class has no edge in the prediction, "
             f"{invented.sum()} where it has none in the truth."
         )
         more = {"edge_missed": missed, "edge_invented": invented}

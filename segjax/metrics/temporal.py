@@ -1,4 +1,4 @@
-"""Whether the predictions of a video hold still: warped by its motion, and by labels."""
+"""Whether the predictions of a video hold still, moved with it and where they must."""
 
 import dataclasses
 from typing import Literal
@@ -27,8 +27,8 @@ class Temporal(OfVideos):
     of the pixels whose true class stays while the predicted one changes, among those
     whose true class stays; both frames must have labels.
 
-    Source: Liu et al., "Efficient Semantic Video Segmentation with Per-frame Inference",
-      2020, arXiv 2002.11433, section 4.1.
+    Source: Liu et al., "Efficient Semantic Video Segmentation with Per-frame
+      Inference", 2020, arXiv 2002.11433, section 4.1.
     Differs: DIS flow (Kroeger et al. 2016, arXiv 1603.03590) in place of FlowNetV2;
       pixels that come from beyond the image are left out; all videos are one count.
 
@@ -91,7 +91,7 @@ def motion(
     before: UInt8[np.ndarray, "H W 3"],
     preset: str = "medium",
 ) -> Float32[np.ndarray, "H W 2"]:
-    """For each pixel `(x, y)` of `image` where it was in `before`: `(dx, dy)` pixels."""
+    """Where each pixel of `image` was in `before`: `(dx, dy)` from it, in pixels."""
     flow = cv2.DISOpticalFlow_create(PRESETS[preset])
     greys = [cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (image, before)]
     return flow.calc(*greys, None)

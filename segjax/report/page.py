@@ -31,8 +31,8 @@ PICTURES = {
     "augmented": "Training samples as the model sees them, tinted by their labels.",
     "reliability": "What came true of what was believed: on the diagonal, "
     "probabilities can be taken at their word. Bars are shares of the pixels.",
-    "roc": "Each class against all others at every threshold; crosses are the decisions "
-    "that were scored.",
+    "roc": "Each class against all others at every threshold; crosses are the "
+    "decisions that were scored.",
     "risk_coverage": "The share of wrong pixels, were only the surest kept.",
 }
 """`pictures/<name>.png` and what it shows; the table of classes has its own bars."""
