@@ -50,7 +50,7 @@ def distances(points: Mask, to: Mask) -> Float32[np.ndarray, "P"]:
 
 def in_pixels(tolerance: float | int, shape: tuple[int, int]) -> float:
     """A tolerance, below 1 a share of the image's diagonal, in pixels."""
-    return tolerance if tolerance >= 1 else tolerance * float(np.hypot(*shape))
+    return float(tolerance if tolerance >= 1 else tolerance * np.hypot(*shape))
 
 
 def _extent(mask: np.ndarray, axis: int) -> slice:

@@ -115,4 +115,4 @@ def mean_of_defined(values: Any, axis: int | None = None) -> np.ndarray:
     there = ~np.isnan(values)
     total = np.where(there, values, 0).sum(axis)
     with np.errstate(invalid="ignore"):
-        return total / there.sum(axis)
+        return np.asarray(total / there.sum(axis))

@@ -98,7 +98,7 @@ def _line(summary: Mapping[str, float]) -> str:
     )
 
 
-def _number(name: str, value: float) -> str:
+def _number(name: str, value: float | np.number) -> str:
     if np.isnan(value):
         return "-"
     return f"{value:.0f}" if name in _COUNTED else f"{value:.4f}"

@@ -19,9 +19,7 @@ def roc(counts: Histogram) -> Float64[np.ndarray, "2 points"]:
     Point `i` calls the `i` highest bins positive. NaN where there is no such pixel.
     """
     negatives, positives = _above(counts)
-    return np.stack(
-        [_share(negatives, negatives[-1]), _share(positives, positives[-1])]
-    )
+    return np.stack([_share(negatives), _share(positives)])
 
 
 def auc(counts: Histogram) -> tuple[float, float]:
@@ -81,8 +79,8 @@ def _above(counts: np.ndarray) -> np.ndarray:
     return np.cumsum(np.vstack([[0, 0], counts[::-1].astype(np.int64)]), axis=0).T
 
 
-def _share(part: np.ndarray, whole: int) -> np.ndarray:
-    return part / whole if whole else np.full(len(part), np.nan)
+def _share(above: np.ndarray) -> np.ndarray:
+    return above / above[-1] if above[-1] else np.full(len(above), np.nan)
 
 
 def _gained(before: np.ndarray, new: np.ndarray, alarms: np.ndarray) -> np.ndarray:

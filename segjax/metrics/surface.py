@@ -87,6 +87,6 @@ class Surface(OnHost):
         return Result(summary, classes | more, (note,))
 
 
-def hausdorff(there: np.ndarray, back: np.ndarray, percent: float) -> float:
+def hausdorff(there: np.ndarray, back: np.ndarray, percent: int) -> float:
     """The larger of the two percentiles of the directed distances."""
     return float(max(np.percentile(there, percent), np.percentile(back, percent)))

@@ -115,4 +115,4 @@ def warp(
 
 def _share(changes: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        return changes[..., 1] / changes[..., 0]
+        return np.asarray(changes[..., 1] / changes[..., 0])
