@@ -9,9 +9,6 @@ from segjax.core.keys import IGNORE
 from segjax.metrics import contours
 from segjax.metrics.measure import Found, Frame, Layout, OnHost, Result, mean_of_defined
 
-ROUNDING = 1e-3
-"""Added to a tolerance in pixels, as distances are square roots in float32."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Boundary(OnHost):
@@ -64,7 +61,7 @@ class Boundary(OnHost):
         edges = np.zeros((num_classes, 2, 2), np.int32)
         valid = frame.label != IGNORE
         H, W = valid.shape
-        reach = contours.in_pixels(self.tolerance, (H, W)) + ROUNDING
+        reach = contours.in_pixels(self.tolerance, (H, W))
         distance = max(1, round(self.width * float(np.hypot(H, W))))
         for k in np.union1d(frame.label[valid], frame.ids[valid]):
             masks = frame.label == k, frame.ids == k

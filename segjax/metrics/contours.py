@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float64
 
 Mask = Bool[np.ndarray, "H W"]
 
@@ -35,17 +35,19 @@ def band(mask: Mask, valid: Mask, distance: int) -> Mask:
     return mask & valid & ~inner.astype(bool)
 
 
-def distances(points: Mask, to: Mask) -> Float32[np.ndarray, "P"]:
+def distances(points: Mask, to: Mask) -> Float64[np.ndarray, "P"]:
     """Of each of `points`, in the order of rows, the distance to the nearest of `to`.
 
-    In pixels, between centres; both must have some.
+    In pixels, between centres; both must have some. OpenCV's float32 may differ in its
+    last digit from call to call; their squares are integers, so the nearest are taken
+    (exact up to 2,000 pixels).
     """
     rows, columns = (_extent(points | to, axis) for axis in (1, 0))
     points, to = points[rows, columns], to[rows, columns]
     field = cv2.distanceTransform(
         (~to).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
     )
-    return field[points]
+    return np.sqrt(np.rint(field[points].astype(np.float64) ** 2))
 
 
 def in_pixels(tolerance: float | int, shape: tuple[int, int]) -> float:

@@ -7,7 +7,6 @@ import numpy as np
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.metrics import contours
-from segjax.metrics.boundary import ROUNDING
 from segjax.metrics.measure import Found, Frame, Layout, OnHost, Result, mean_of_defined
 
 NAMES = ("hd95", "assd", "surface_dice")
@@ -56,7 +55,7 @@ class Surface(OnHost):
         found = np.full((num_classes, len(NAMES)), np.nan, np.float32)
         outlined = np.zeros((num_classes, 2), np.int32)
         valid = frame.label != IGNORE
-        reach = contours.in_pixels(self.tolerance, frame.label.shape) + ROUNDING
+        reach = contours.in_pixels(self.tolerance, frame.label.shape)
         for k in np.union1d(frame.label[valid], frame.ids[valid]):
             a, b = (contours.edge(m == k, valid) for m in (frame.label, frame.ids))
             outlined[k] = a.any(), b.any()

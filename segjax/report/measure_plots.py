@@ -47,8 +47,8 @@ def reliability(
     width = edges[1] - edges[0]
     left.bar(edges[:-1], share, width, align="edge", color="#dee2e6", label="pixels")
     left.plot(believed, true, "o-", color=VAL, ms=4, lw=1.4, label="decisions")
-    left.text(0.97, 0.05, f"ECE {error:.4f}", ha="right", color=BEST, size=9)
     left.set_title("decisions", loc="left", fontweight="bold")
+    left.set_title(f"ECE {error:.4f}", loc="right", size=9)
     left.set_ylabel("share that is so; share of the pixels")
     left.legend(frameon=False, loc="upper left", fontsize=8)
     for k, rows in classes.items():

@@ -92,11 +92,27 @@ def test_another_split_into_the_run_folder(run_folder, changed, call):
         (["--split", "vla"], "no such split"),
         (["--root", "."], "config.data.root: no such option"),
         (["--convention", "mean"], "no such convention"),
+        (["--measures", "bondary()"], "--measures: bondary(): no such measure"),
     ],
 )
 def test_mistakes(words, expected, run_folder, call):
     code, _, err = call("evaluate", run_folder, *words)
     assert code == 2 and expected in err
+
+
+def test_measures_beside_the_counts(run_folder, evaluation, tmp_path, call):
+    words = "probabilities(bins=32) | surface()"
+    code, out, _ = call("evaluate", run_folder, "--measures", words, "--out", tmp_path)
+    assert code == 0
+    assert "probabilities(bins=32)\n  ece 0." in out and "surface(tolerance=2.0)" in out
+    assert np.array_equal(counts_of(tmp_path), counts_of(evaluation.folder))
+    written = json.loads((tmp_path / "evaluation/val.json").read_text())
+    assert set(written["measures"]) == {"probabilities", "surface"}
+    assert float(written["summary"]["ece"]) > 0
+    arrays = np.load(tmp_path / "evaluation/val_measures.npz")
+    pixels = counts_of(evaluation.folder).sum()
+    assert arrays["confidence"].sum() == pixels
+    assert (tmp_path / "pictures/roc.png").exists()
 
 
 def test_no_run(tmp_path, call):
