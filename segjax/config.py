@@ -37,6 +37,8 @@ from segjax.data import ops
 from segjax.data.audit import start
 from segjax.data.datasets import DATASETS
 from segjax.data.sampling import SAMPLERS
+from segjax.metrics import measures
+from segjax.metrics.measure import Measure
 from segjax.metrics.scores import CONVENTIONS
 from segjax.models import MODELS
 from segjax.optim import masks
@@ -88,6 +90,11 @@ class Config:
         """How often each example comes; None for each once an epoch."""
         text = self.input.sampler
         return None if text is None else _sampler(text, "config.input.sampler")
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """What evaluation measures besides the confusion counts, by name."""
+        return measures.parse(self.evaluate.measures, "config.evaluate.measures")
 
 
 SECTIONS = {"input": Input, "train": Train, "evaluate": Evaluate, "audit": Audit}
@@ -196,7 +203,6 @@ def _named(table, section, where: str, also: tuple[str, ...] = ()) -> list[str]:
 
 def _out_of_range(name: str, section: Any) -> list[str]:
     found = []
-    parsers = {"sampler": _sampler, "protocol": protocols.parse}
     for field in dataclasses.fields(section):
         where = f"config.{name}.{field.name}"
         value = getattr(section, field.name)
@@ -213,7 +219,7 @@ def _out_of_range(name: str, section: Any) -> list[str]:
         if value not in known:
             found.append(unknown(field.name, value, known, f"{where}={value!r}"))
         own = _ops if field.name.endswith("_ops") else None
-        if value is not None and (parse := parsers.get(field.name, own)):
+        if value is not None and (parse := PARSERS.get(field.name, own)):
             try:
                 parse(value, where)
             except UserError as error:
@@ -351,3 +357,11 @@ def tuples(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(tuples(v) for v in value)
     return value
+
+
+PARSERS = {
+    "measures": measures.parse,
+    "protocol": protocols.parse,
+    "sampler": _sampler,
+}
+"""Fields of sections that hold an op string other than the ops of images."""

@@ -22,6 +22,8 @@ from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.evaluate import files, split
 from segjax.evaluate.split import Evaluation
+from segjax.metrics.measure import OnDevice
+from segjax.metrics.measures import parse
 from segjax.predict import path
 from segjax.predict import protocol as protocols
 from segjax.predict.decide import Judge, make_judge
@@ -58,6 +60,18 @@ class Parts:
             "normalize": self.normalize.numbers(),
             "pixels": dataclasses.asdict(self.info.pixels),
         }
+
+    def measuring(self, measures: str) -> "Parts":
+        """The same, evaluated with other measures; see `metrics.measures`.
+
+        Raises:
+          UserError: the string does not name measures.
+        """
+        parse(measures, "measures")
+        own = dataclasses.replace(self.config.evaluate, measures=measures)
+        return dataclasses.replace(
+            self, config=dataclasses.replace(self.config, evaluate=own)
+        )
 
     def source(
         self, split: str, root: str | None = None, video: bool = False
@@ -151,9 +165,12 @@ class Parts:
 
     def _judge(self) -> Judge:
         """What is made of logits, by every way to predict."""
-        return make_judge(
-            self.config.task, self.info.num_classes, self.config.evaluate.threshold
-        )
+        K, counters = self.info.num_classes, {}
+        for measure in self.config.measures.values():
+            if isinstance(measure, OnDevice):
+                counters |= measure.counters(K)
+        threshold = self.config.evaluate.threshold
+        return make_judge(self.config.task, K, threshold, counters)
 
     def evaluate(
         self,
@@ -184,6 +201,7 @@ class Parts:
             convention=convention or self.config.evaluate.convention,
             threads=self.config.input.threads,
             by_video=by_video,
+            measures=self.config.measures,
             progress=progress,
         )
 
@@ -204,8 +222,10 @@ class Parts:
         files.write_scores(folder / "evaluation", evaluation, source, self.info)
         split = evaluation.split
         validation = split == self.config.val_split
+        place = "pictures" if validation else f"evaluation/{split}_pictures"
+        files.plot(folder / place, evaluation, self.info)
         files.draw(
-            folder / ("pictures" if validation else f"evaluation/{split}_pictures"),
+            folder / place,
             evaluation,
             source,
             self.info,

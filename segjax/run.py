@@ -29,10 +29,10 @@ from segjax.data import datasets, pipeline, sampling, statistics
 from segjax.data.audit import start as audit
 from segjax.data.ops import Normalize
 from segjax.data.source import Source
-from segjax.evaluate import files
+from segjax.evaluate import files, measuring
 from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
-from segjax.metrics import per_class, scores
+from segjax.metrics import measures, per_class, scores
 from segjax.optim import frozen
 from segjax.report import count, page, panel, record
 from segjax.report.journal import Journal, Silent
@@ -106,6 +106,7 @@ class _Run:
         self.validation: Source = datasets.make(
             **{**options, "split": checked.val_split}
         )
+        measuring.refuse_stills(checked.measures, self.validation)
         self.checks = (workdir / "checks", cache.shared())
         self.parts = parts.make(checked, self.training.info)
         self.loss = losses.make(self._terms(), checked.task)
@@ -319,8 +320,10 @@ class _Run:
         info, name = self.parts.info, self.config.val_split
         weights = f"best weights (step {at})"
         print(f"\n{name} of {info.name}, {weights}, by {result.protocol}:\n")
-        table = per_class.table(result.counts, info.class_names, result.convention)
+        table = per_class.table(result.per_image, info.class_names, result.convention)
         print(f"{table}\n{info.note}".rstrip())
+        for text in measures.tables(result.measures, result.results, info.class_names):
+            print(f"\n{text}")
         print(f"\nPictures and all else: {self.workdir / 'index.html'}")
 
     def _journal(self, start: int):

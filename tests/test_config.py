@@ -151,3 +151,26 @@ def test_fields_that_are_only_open_are_as_if_absent():
     plain = config.resolve(opened).plain
     assert plain["init_from"] == "runs/other"
     assert plain["optim"]["freeze"] == ("^down0/",)
+
+
+@pytest.mark.parametrize(
+    ("measures", "expected"),
+    [
+        ("bondary(2)", "Did you mean 'boundary'"),
+        ("probabilities(bins=100)", "multiple of 16"),
+        (3, "config.evaluate.measures=3: is a int; str is allowed"),
+    ],
+)
+def test_wrong_measures_are_found(settings, measures, expected):
+    with pytest.raises(UserError) as error:
+        config.resolve(settings(evaluate__measures=measures))
+    assert expected in str(error.value) and "config.evaluate" in str(error.value)
+
+
+def test_measures_are_read_and_are_none_by_default(settings):
+    assert config.resolve(settings()).measures == {}
+    text = "surface(3) | probabilities()"
+    assert list(config.resolve(settings(evaluate__measures=text)).measures) == [
+        "surface",
+        "probabilities",
+    ]

@@ -9,6 +9,8 @@ examples:
   segjax evaluate runs/camvid --root /data/CamVid --convention all --json
   segjax evaluate runs/cityscapes --protocol 'slide(512, 1024) | flip()'
   segjax evaluate runs/cityscapes_convlstm --stream
+  segjax evaluate runs/drive --measures "probabilities() | boundary(2) | surface()"
+  segjax evaluate runs/camvid --measures "temporal()"
 """
 
 import argparse
@@ -51,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "under each; default: the config's",
     )
     parser.add_argument(
+        "--measures",
+        metavar="TEXT",
+        help="what is measured besides, such as 'probabilities() | boundary(2) | "
+        "surface() | temporal()'; '' for nothing; default: the config's",
+    )
+    parser.add_argument(
         "--out",
         metavar="DIR",
         type=Path,
@@ -62,12 +70,15 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print, write; returns the exit code."""
     from segjax import parts as all_parts
     from segjax import process
-    from segjax.metrics import per_class, scores
+    from segjax.evaluate import measuring
+    from segjax.metrics import measures, per_class, scores
     from segjax.report import count, page, record
     from segjax.report.files import read_json
 
     if args.convention not in (None, "all"):
         scores.find(args.convention)
+    if args.measures is not None:
+        measures.parse(args.measures, "--measures")
     out = args.out or args.run
     answer.raise_unless_folder("--out", out)
     answer.raise_unless_protocol(args.protocol)
@@ -75,10 +86,16 @@ def run(args: argparse.Namespace) -> int:
     parts, variables, step = all_parts.load(args.run, args.weights)
     process.keep_compiled()
     protocol = parts.protocol(args.protocol)
+    if args.measures is not None:
+        parts = parts.measuring(args.measures)
     split = args.split or parts.config.val_split
-    source = parts.source(split, root=args.root, video=args.stream)
+    videos = measuring.any_of_videos(parts.config.measures)
+    source = parts.source(split, root=args.root, video=args.stream or videos)
     if args.stream:
         name, predict = f"{split}_stream", parts.stream(source, protocol)
+    elif videos:
+        name = f"{split}_video"
+        predict = parts.predict(None, args.batch_size, protocol)
     else:
         name, predict = split, parts.predict(None, args.batch_size, protocol)
     with count.shown(f"evaluating {name}") as update:
@@ -100,10 +117,12 @@ def run(args: argparse.Namespace) -> int:
         f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}, "
         f"by {protocol.name}:",
         "",
-        per_class.table(result.counts, names, result.convention),
+        per_class.table(result.per_image, names, result.convention),
         *filter(None, [parts.info.note]),
     ]
-    every = {c: scores.miou(result.counts, c) for c in scores.CONVENTIONS}
+    for table in measures.tables(result.measures, result.results, names):
+        words += ["", table]
+    every = {c: scores.miou(result.per_image, c) for c in scores.CONVENTIONS}
     if args.convention == "all":
         words += ["", _conventions(every, scores.CONVENTIONS)]
     written = out / "evaluation" / f"{name}.json"

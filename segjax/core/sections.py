@@ -61,6 +61,8 @@ class Evaluate:
       pictures: rows in each picture of examples.
       protocol: how an image is shown to the network, such as `whole()` or
         `slide(512, 1024) | flip()`; see `predict.protocol`.
+      measures: what is measured besides, an op string of `metrics.measures.MEASURES`
+        such as `probabilities() | boundary(2)`; empty for nothing.
     """
 
     batch_size: int = 8
@@ -68,6 +70,7 @@ class Evaluate:
     threshold: float = 0.5
     pictures: int = 4
     protocol: str = "whole()"
+    measures: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,16 +11,20 @@ from segjax.core.info import DatasetInfo
 from segjax.core.keys import IMAGE, LABEL
 from segjax.data.source import Source
 from segjax.evaluate.split import Evaluation, videos
-from segjax.metrics import scores
+from segjax.metrics import calibration, measures, ranking, scores
 from segjax.predict.whole import PredictFn, prepare
-from segjax.report import panel
-from segjax.report.files import plain, write_json, write_text
+from segjax.report import measure_plots, panel
+from segjax.report.files import plain, write_arrays, write_json, write_text
 
 
 def write_scores(
     folder: Path, evaluation: Evaluation, source: Source, info: DatasetInfo
 ) -> None:
-    """`SPLIT.json` (scores and counts) and `SPLIT_images.jsonl` (a line an image)."""
+    """`SPLIT.json` (scores and counts) and `SPLIT_images.jsonl` (a line an image).
+
+    What was measured besides adds `measures` to the first, numbers to the lines, and
+    `SPLIT_measures.npz`: the integers of each image, in the order of the lines.
+    """
     counts = evaluation.counts
     per_class = {
         "iou": scores.iou(counts),
@@ -48,8 +52,10 @@ def write_scores(
                 for k, name in enumerate(info.class_names)
             ],
             "counts": counts,
+            **_measures(evaluation),
         },
     )
+    each = _per_image(evaluation)
     lines = [
         json.dumps(
             plain(
@@ -60,6 +66,7 @@ def write_scores(
                     "miou": miou,
                     "pixel_accuracy": np.trace(c) / c.sum() if c.sum() else np.nan,
                     "counts": c,
+                    **{name: values[i] for name, values in each.items()},
                 }
             )
         )
@@ -68,6 +75,48 @@ def write_scores(
         )
     ]
     write_text(folder / f"{evaluation.split}_images.jsonl", "\n".join(lines) + "\n")
+    path = folder / f"{evaluation.split}_measures.npz"
+    if integers := _integers(evaluation):
+        write_arrays(path, integers)
+    else:
+        path.unlink(missing_ok=True)  # of an earlier evaluation
+
+
+def plot(folder: Path, evaluation: Evaluation, info: DatasetInfo) -> None:
+    """Plots of measured probabilities: `reliability`, `roc` and `risk_coverage`.
+
+    Of two classes the ROC is the foreground's. Those of an earlier evaluation go.
+    """
+    if "probabilities" not in evaluation.measures:
+        for name in measure_plots.NAMES:
+            (folder / f"{name}.png").unlink(missing_ok=True)
+        return
+    result = evaluation.results["probabilities"]
+    sure = evaluation.found["confidence"].sum(0, dtype=np.int64)
+    every = evaluation.found["probability"].sum(0, dtype=np.int64)
+    shown = [1] if len(every) == 2 else range(len(every))
+    curves = {k: ranking.roc(every[k]) for k in shown}
+    points = {
+        k: (result.classes["sensitivity"][k], result.classes["specificity"][k])
+        for k in shown
+    }
+    areas = {k: result.classes["auc"][k] for k in shown}
+    title = f"{evaluation.split}, {len(evaluation.per_image)} images"
+    measure_plots.reliability(
+        calibration.reliability(sure),
+        {k: calibration.reliability(every[k]) for k in shown},
+        result.summary["ece"],
+        info,
+        folder / "reliability.png",
+        title,
+    )
+    measure_plots.roc(curves, points, areas, info, folder / "roc.png", title)
+    measure_plots.risk_coverage(
+        *calibration.risk_coverage(sure),
+        result.summary["aurc"],
+        folder / "risk_coverage.png",
+        title,
+    )
 
 
 def draw(
@@ -116,6 +165,38 @@ def _group(source: Source, i: int) -> str:
     found = source.info.group_of(source.name(i))
     videos = getattr(source, "videos", ())
     return found or (videos[i] if videos else "")
+
+
+def _measures(evaluation: Evaluation) -> dict[str, Any]:
+    """`measures`: settings, scores and sums of each; nothing if none is asked for."""
+    if not evaluation.measures:
+        return {}
+    integers, found = _integers(evaluation), {}
+    for name, measure in evaluation.measures.items():
+        result = evaluation.results[name]
+        own = measure.layout(evaluation.per_image.shape[-1])
+        found[name] = {
+            "words": measures.words(name, measure),
+            "summary": result.summary,
+            "classes": result.classes,
+            "notes": result.notes,
+            "sums": {
+                k: integers[k].sum(0, dtype=np.int64) for k in own if k in integers
+            },
+        }
+    return {"measures": found}
+
+
+def _integers(evaluation: Evaluation) -> dict[str, np.ndarray]:
+    """The integers that measures found in each image, which can be resampled."""
+    return {k: v for k, v in evaluation.found.items() if v.dtype == np.int32}
+
+
+def _per_image(evaluation: Evaluation) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for measure in evaluation.measures.values():
+        found |= measure.per_image(evaluation.found)
+    return found
 
 
 def _row(source: Source, i: int, ids, miou) -> panel.Row:

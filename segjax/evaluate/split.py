@@ -6,7 +6,8 @@ one image goes through.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,7 +18,9 @@ from segjax import parallel
 from segjax.core.errors import SegjaxError, UserError
 from segjax.data.pipeline import examples
 from segjax.data.source import Source
+from segjax.evaluate.measuring import Measuring, unpack
 from segjax.metrics import scores
+from segjax.metrics.measure import Found, Measure, Result
 from segjax.predict.whole import PredictFn
 
 
@@ -32,6 +35,8 @@ class Evaluation:
       protocol: how each image was shown to the network; see `predict.protocol`.
       per_image: `(N, K, K)` int32, row `i` for example `i` of the source.
       losses: `(N,)` float32 loss of each image; nan where none was asked for.
+      measures: what was measured besides, by name.
+      found: what these found in each image, by the names of their layouts.
     """
 
     split: str
@@ -40,6 +45,8 @@ class Evaluation:
     protocol: str
     per_image: Int[np.ndarray, "N K K"]
     losses: Float[np.ndarray, "N"]
+    measures: Mapping[str, Measure] = dataclasses.field(default_factory=dict)
+    found: Found = dataclasses.field(default_factory=dict)
 
     @property
     def counts(self) -> Int[np.ndarray, "K K"]:
@@ -49,12 +56,23 @@ class Evaluation:
     def summary(self) -> dict[str, float]:
         """`miou`, `pixel_accuracy` and their kin over the whole split.
 
-        `loss`, where there is one, is the mean over images of each image's loss.
+        `loss`, where there is one, is the mean over images of each image's loss; the
+        numbers of measures come last.
         """
-        summary = dict(scores.summary(self.counts, self.convention))
+        summary = dict(scores.summary(self.per_image, self.convention))
         if np.isfinite(self.losses).any():
             summary["loss"] = float(self.losses.mean(dtype=np.float64))
+        for result in self.results.values():
+            summary |= result.summary
         return summary
+
+    @functools.cached_property
+    def results(self) -> dict[str, Result]:
+        """What each measure says of the split."""
+        return {
+            name: measure.result(self.found, self.per_image)
+            for name, measure in self.measures.items()
+        }
 
     def image_miou(self) -> np.ndarray:
         """`(N,)` float64 mean IoU of each image, over the classes it has or got."""
@@ -75,6 +93,7 @@ def run(
     protocol: str = "whole()",
     threads: int = 4,
     by_video: bool = False,
+    measures: Mapping[str, Measure] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Predict each image of `source` exactly once and count.
@@ -85,22 +104,26 @@ def run(
       protocol: the name of that by which `predict` goes over an image.
       by_video: whether a process takes every n-th whole video instead, for a `predict`
         that carries a memory from frame to frame; the source tells its `videos`.
+      measures: what is measured besides the counts, by name; what those on the device
+        count must be among what `predict` sums.
       progress: called with (images done by this process, images it has in all).
 
     Raises:
       SegjaxError: an image was missed or seen twice, which would be a bug.
     """
-    mine = share(source, by_video)
+    measuring = Measuring(measures or {}, num_classes, source)
+    mine = share(source, by_video or measuring.by_video)
     stream = examples(source, host_ops, indices=mine, threads=threads)
     total, rows = len(mine), []
-    for prediction in predict(variables, stream):
+    for prediction in predict(variables, measuring.watch(stream)):
         loss = np.float32(prediction.loss).view(np.int32)
-        rows.append(np.append(prediction.counts.ravel(), (loss, prediction.index)))
+        more = measuring.row(prediction)
+        own = (prediction.counts.ravel(), more, (loss, prediction.index))
+        rows.append(np.concatenate(own, dtype=np.int32))
         if progress:
             progress(len(rows), total)
-    shape = (0, num_classes**2 + 2)
-    rows = np.asarray(rows, np.int32) if rows else np.zeros(shape, np.int32)
-    rows = parallel.gather_rows(rows)
+    width = num_classes**2 + measuring.width + 2
+    rows = parallel.gather_rows(np.asarray(rows, np.int32).reshape(-1, width))
     seen = np.sort(rows[:, -1])
     if not np.array_equal(seen, np.arange(len(source))):
         raise SegjaxError(
@@ -108,9 +131,13 @@ def run(
             f"{len(np.unique(seen))} of them different. This is a bug in segjax."
         )
     ordered = rows[np.argsort(rows[:, -1])]
-    per_image = ordered[:, :-2].reshape(-1, num_classes, num_classes)
+    pairs = num_classes**2
+    per_image = ordered[:, :pairs].reshape(-1, num_classes, num_classes)
     losses = ordered[:, -2].copy().view(np.float32)
-    return Evaluation(split, step, convention, protocol, per_image, losses)
+    found = unpack(ordered[:, pairs:-2], measuring.layout)
+    return Evaluation(
+        split, step, convention, protocol, per_image, losses, measures or {}, found
+    )
 
 
 def share(source: Source, by_video: bool) -> Sequence[int]:

@@ -10,10 +10,10 @@ from segjax.metrics import confusion
 COUNTS = "counts"
 """Key of the confusion counts among what a judge gives."""
 
-Measure = Callable[[Array, Array], Array]
-"""`(logits (B, H, W, K), labels (B, H, W)) -> integers (B, ...)` of each image.
+Measure = Callable[[Array, Array, Array], Array]
+"""`(logits (B, H, W, K), labels (B, H, W), ids (B, H, W)) -> integers (B, ...)`.
 
-What is measured of the pieces of an image adds up to what is measured of the whole.
+Of each image; what is measured of its pieces adds up to what is measured of the whole.
 """
 
 Judge = Callable[[Array, Array], tuple[Array, dict[str, Array]]]
@@ -56,7 +56,7 @@ def make_judge(
         logits: Float[Array, "B H W C"], labels: UInt8[Array, "B H W"]
     ) -> tuple[UInt8[Array, "B H W"], dict[str, Int[Array, "B ..."]]]:
         ids = decide(logits, task, threshold)
-        sums = {name: measure(logits, labels) for name, measure in every.items()}
+        sums = {name: measure(logits, labels, ids) for name, measure in every.items()}
         return ids, {COUNTS: confusion.count(labels, ids, num_classes), **sums}
 
     return judge

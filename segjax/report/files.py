@@ -1,6 +1,7 @@
 """Plain, standard JSON and files that are either old or new, never half written."""
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -19,12 +20,28 @@ def write_text(path: str | Path, text: str) -> None:
     Raises:
       EnvironmentFault: if the disk refuses.
     """
+    write_bytes(path, text.encode())
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Put arrays at `path` as a compressed `.npz`, atomically.
+
+    Raises:
+      EnvironmentFault: if the disk refuses.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """As `write_text`."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
-            file.write(text.encode())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -55,18 +55,38 @@ def evaluations(
             continue
         images = _images(path.with_name(f"{path.stem}_images.jsonl"), notes)
         summary = data["summary"]
+        measured = _measured(data.get("measures", {}))
+        beside = {k for m in data.get("measures", {}).values() for k in m["summary"]}
+        beside |= SCORES.keys()
         names = [k for k in SCORES if k in summary]
-        names += [k for k, v in summary.items() if k not in SCORES and _is_number(v)]
+        names += [k for k, v in summary.items() if k not in beside and _is_number(v)]
         more = {
             "protocol": data.get("protocol", "whole()"),
             "path": path,
             "info": _class_table(facts, [c["name"] for c in data["classes"]]),
             "scores": [(_words(k), summary[k]) for k in names],
+            "measured": measured,
+            "shown": not found,
             "worst": images[:_EXTREMES],
             "best": images[_EXTREMES:][: -_EXTREMES - 1 : -1],
         }
         found.append(data | more)
     return found
+
+
+def _measured(measures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each measure's numbers as tiles and as rows of classes."""
+    return [
+        {
+            "name": name,
+            "words": m["words"],
+            "summary": [(_words(k), v) for k, v in m["summary"].items()],
+            "columns": [_words(k) for k in m["classes"]],
+            "rows": list(zip(*m["classes"].values(), strict=True)),
+            "notes": m["notes"],
+        }
+        for name, m in measures.items()
+    ]
 
 
 def _images(path: Path, notes: list[str]) -> list[dict[str, Any]]:

@@ -29,6 +29,11 @@ PICTURES = {
     "worst": "The examples with the lowest mIoU.",
     "confusion": "Where each true class went, in percent of its pixels.",
     "augmented": "Training samples as the model sees them, tinted by their labels.",
+    "reliability": "What came true of what was believed: on the diagonal, "
+    "probabilities can be taken at their word. Bars are shares of the pixels.",
+    "roc": "Each class against all others at every threshold; crosses are the "
+    "decisions that were scored.",
+    "risk_coverage": "The share of wrong pixels, were only the surest kept.",
 }
 """`pictures/<name>.png` and what it shows; the table of classes has its own bars."""
 
@@ -103,6 +108,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "score": lambda x: "absent" if math.isnan(number(x)) else f"{number(x):.3f}",
+        "measured": lambda x: "-" if math.isnan(number(x)) else f"{number(x):.4g}",
         "percent": lambda x: (
             "-" if math.isnan(number(x)) else f"{100 * number(x):.1f} %"
         ),

@@ -63,8 +63,10 @@ def test_the_document_and_the_words(evaluation):
     assert evaluation.code == 0
     assert np.array_equal(document["counts"], counts)
     assert document["data_as_recorded"] is True
+    rows = (evaluation.folder / "evaluation/val_images.jsonl").read_text().splitlines()
+    images = np.array([json.loads(row)["counts"] for row in rows])
     for name, sentence in scores.CONVENTIONS.items():
-        expected = scores.miou(counts, name)
+        expected = scores.miou(images, name)
         found = float(document["miou_by_convention"][name])
         assert found == pytest.approx(expected, nan_ok=True)
         assert f"{name} " in evaluation.err and sentence in evaluation.err
@@ -118,11 +120,27 @@ def test_a_protocol_stands_beside_its_numbers(
         (["--protocol", "slid(9, 9)"], "--protocol: slid(9, 9): no such protocol"),
         (["--protocol", "slide(9, 16)"], "has the height 9"),
         (["--stream", "--protocol", "slide(8, 8)"], "--stream: shows whole frames"),
+        (["--measures", "bondary()"], "--measures: bondary(): no such measure"),
     ],
 )
 def test_mistakes(words, expected, run_folder, call):
     code, _, err = call("evaluate", run_folder, *words)
     assert code == 2 and expected in err
+
+
+def test_measures_beside_the_counts(run_folder, evaluation, tmp_path, call):
+    words = "probabilities(bins=32) | surface()"
+    code, out, _ = call("evaluate", run_folder, "--measures", words, "--out", tmp_path)
+    assert code == 0
+    assert "probabilities(bins=32)\n  ece 0." in out and "surface(tolerance=2.0)" in out
+    assert np.array_equal(counts_of(tmp_path), counts_of(evaluation.folder))
+    written = json.loads((tmp_path / "evaluation/val.json").read_text())
+    assert set(written["measures"]) == {"probabilities", "surface"}
+    assert float(written["summary"]["ece"]) > 0
+    arrays = np.load(tmp_path / "evaluation/val_measures.npz")
+    pixels = counts_of(evaluation.folder).sum()
+    assert arrays["confidence"].sum() == pixels
+    assert (tmp_path / "pictures/roc.png").exists()
 
 
 def test_no_run(tmp_path, call):
