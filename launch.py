@@ -53,6 +53,9 @@ EXECUTOR = flags.DEFINE_string(
     "Where points run: 'local', 'slurm' (through submitit), or 'print' for commands.",
 )
 JOBS = flags.DEFINE_integer("jobs", 1, "Points at a time.")
+SLURM = flags.DEFINE_list(
+    "slurm", [], "What a job asks for: partition=gpu,minutes=240,gpus=1,cpus=8,gb=32."
+)
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process.")
 
 
@@ -100,6 +103,7 @@ def _study(filename: str) -> int:
         dry_run=DRY_RUN.value,
         executor=EXECUTOR.value,
         jobs=JOBS.value,
+        slurm=SLURM.value,
         overridden=config_flags.get_override_values(FLAGS["config"]),
         argv=sys.argv,
     )

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.tables import unknown
 from segjax.report.files import plain
-from segjax.study import folder, local, points, single, table
+from segjax.study import folder, local, points, single, submit, table
 from segjax.study.folder import OVER, Study
 from segjax.study.sweep import SEED, Sweep
 
@@ -33,6 +33,7 @@ def start(
     dry_run: bool = False,
     executor: str = "local",
     jobs: int = 1,
+    slurm: Sequence[str] = (),
     overridden: Mapping[str, Any] | None = None,
     argv: Sequence[str] = (),
 ) -> int:
@@ -48,6 +49,7 @@ def start(
       dry_run: check all configs and print the points; nothing is written.
       executor: a name of `EXECUTORS`.
       jobs: points at a time.
+      slurm: what a job asks of the cluster; see `submit.OPTIONS`.
       overridden: fields that the command line has set.
       argv: the command line.
 
@@ -73,6 +75,11 @@ def start(
     folder.write(study)
     if executor == "print":
         print(commands(study))
+        return 0
+    if executor == "slurm":
+        numbers = submit.run(study, slurm, jobs=jobs)
+        what = f"jobs {', '.join(numbers)}" if numbers else "nothing is left to do"
+        print(f"{study.folder}: {what}. To see how it stands: --sweep --dry_run")
         return 0
     code = local.run(study, jobs=jobs)
     print(table.results(study))
