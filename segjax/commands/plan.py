@@ -109,8 +109,8 @@ def _words(found: Any, num_steps: int) -> list[str]:
         f"running statistics  {found.running_statistics:,}",
         f"batch               {batch}{shared}",
         f"train step          {found.gflop:,.1f} GFLOP",
-        f"memory of a step    {_mib(found.train_bytes)} on a device, by XLA's analysis; "
-        f"{_mib(found.state_bytes)} of it the state",
+        f"memory of a step    {_mib(found.train_bytes)} on a device, by XLA's analysis",
+        f"  its state         {_mib(found.state_bytes)}",
         f"compilation         {found.compile_seconds:.1f} s",
     ]
     if found.step_seconds is None:

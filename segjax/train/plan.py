@@ -115,7 +115,7 @@ def of(
     step_seconds = total = None
     if time_steps:
         state = init.make_state(model, tx, seed=checked.seed, **options)
-        placed = parallel.put_batch(mesh, _filled(batch, info.num_classes))
+        placed = parallel.put_batch(mesh, filled(batch, info.num_classes))
         step_seconds = _timed(compiled, state, placed, time_steps)
         total = seconds + step_seconds * checked.train.num_steps
     return Plan(
@@ -300,7 +300,7 @@ def _next(
     return below[-1] if below else min(low + 1, len(values) - 1)
 
 
-def _filled(batch: dict[str, np.ndarray], num_classes: int) -> dict[str, np.ndarray]:
+def filled(batch: dict[str, np.ndarray], num_classes: int) -> dict[str, np.ndarray]:
     """A batch of the same shapes with made-up pixels and labels."""
     rng = np.random.default_rng(0)
     image, label = batch[IMAGE], batch[LABEL]
