@@ -47,6 +47,9 @@ INDEX = flags.DEFINE_string(
 DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Check and show the points of the study; write nothing."
 )
+PREDICT = flags.DEFINE_bool(
+    "predict", True, "In a dry run, say what time and memory the points need."
+)
 EXECUTOR = flags.DEFINE_string(
     "executor",
     "local",
@@ -101,6 +104,7 @@ def _study(filename: str) -> int:
         workdir=WORKDIR.value,
         index=INDEX.value,
         dry_run=DRY_RUN.value,
+        predict=PREDICT.value,
         executor=EXECUTOR.value,
         jobs=JOBS.value,
         slurm=SLURM.value,

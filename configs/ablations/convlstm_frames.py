@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from segjax.core import quick
 from segjax.study import sweep
 
+
 def get_config(arg: str = "") -> ConfigDict:
     config = sweep.sibling(__file__, "../streets_convlstm.py").get_config()
     return quick.answer(config, arg)

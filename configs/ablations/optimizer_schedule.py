@@ -28,6 +28,4 @@ def get_sweep() -> sweep.Sweep:
         "adamw": of("adamw", 3e-3, 1e-3),
     }
     schedules = {k: {"optim.schedule": k} for k in ("constant", "poly", "cosine")}
-    return sweep.product(
-        sweep.seeds(3), sweep.arms(optimizers), sweep.arms(schedules)
-    )
+    return sweep.product(sweep.seeds(3), sweep.arms(optimizers), sweep.arms(schedules))

@@ -3,7 +3,6 @@
 The folder says all: no config file is read. Exit codes are those of `launch.py`.
 """
 
-import sys
 
 from absl import app, flags
 

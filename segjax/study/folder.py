@@ -60,7 +60,8 @@ class Standing:
     """How far a point is.
 
     Attributes:
-      state: `finished`, `diverged`, `failed`, `stopped`, `killed`, `running`, `waiting`.
+      state: `finished`, `diverged`, `failed`, `stopped`, `killed`, `running` or
+        `waiting`.
       step: the last one in its log.
       num_steps: of the whole run.
       seconds: that all of its starts took, where they have ended.
@@ -77,33 +78,43 @@ class Standing:
 
 
 def write(study: Study) -> None:
-    """Write `study.json`, or find the very same study there.
+    """Write `study.json`, unless the very same study stands there.
 
     A study may grow: points may be added behind those that it has.
 
     Raises:
-      UserError: the folder is of another base or other points, and says which.
+      UserError: see `refuse_other`.
       EnvironmentFault: the disk refuses.
     """
+    refuse_other(study)
     path = study.folder / STUDY
-    if path.exists():
-        old = read(study.folder)
-        differences = _differences(old, study)
+    if path.exists() and len(read(study.folder).points) == len(study.points):
+        return
+    fields = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
+    fields["points"] = [dataclasses.asdict(point) for point in study.points]
+    del fields["folder"]
+    write_json(path, {"format": FORMAT, **fields})
+
+
+def refuse_other(study: Study) -> None:
+    """A folder takes one study.
+
+    Raises:
+      UserError: the folder is of another base or other points, and says which, or of
+        a single run.
+    """
+    if (study.folder / STUDY).exists():
+        differences = _differences(read(study.folder), study)
         if differences:
             raise UserError(
                 f"{study.folder}: holds another study ({'; '.join(differences)}). "
                 "Give another --workdir, or the old values to go on."
             )
-        if len(old.points) == len(study.points):
-            return
     elif (study.folder / record.RECORD).exists():
         raise UserError(
-            f"{study.folder}: holds a single run. Give another --workdir."
+            f"{study.folder}: holds a single run, and a study has a folder of its own. "
+            "Give another --workdir."
         )
-    fields = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
-    fields["points"] = [dataclasses.asdict(point) for point in study.points]
-    del fields["folder"]
-    write_json(path, {"format": FORMAT, **fields})
 
 
 def read(folder: Path) -> Study:

@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,9 @@ from ml_collections import ConfigDict
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.tables import unknown
 from segjax.report.files import plain
-from segjax.study import folder, local, points, single, submit, table
+from segjax.study import folder, local, points, preview, single, submit, table
 from segjax.study.folder import OVER, Study
-from segjax.study.sweep import SEED, Sweep
+from segjax.study.sweep import Sweep
 
 PREFIX = "get_sweep"
 ARRAY = "SLURM_ARRAY_TASK_ID"
@@ -31,6 +32,7 @@ def start(
     workdir: str | None = None,
     index: str | None = None,
     dry_run: bool = False,
+    predict: bool = True,
     executor: str = "local",
     jobs: int = 1,
     slurm: Sequence[str] = (),
@@ -47,6 +49,7 @@ def start(
         and sweep.
       index: of the one point to run here; `slurm` for that of an array job.
       dry_run: check all configs and print the points; nothing is written.
+      predict: in a dry run, the time and the memory of each arm, too.
       executor: a name of `EXECUTORS`.
       jobs: points at a time.
       slurm: what a job asks of the cluster; see `submit.OPTIONS`.
@@ -66,13 +69,13 @@ def start(
         raise UserError(f"--jobs={jobs}: must be 1 or more.")
     study = _study(settings, file, sweep, workdir, overridden or {})
     if dry_run:
-        print(preview(study))
+        folder.refuse_other(study)
+        print(preview.show(study, predict=predict))
         return 0
-    if index is not None:
-        at = _index(index)
-        folder.write(study)
-        return single.run(study.folder, at, argv)
+    at = None if index is None else _index(index)
     folder.write(study)
+    if at is not None:
+        return single.run(study.folder, at, argv)
     if executor == "print":
         print(commands(study))
         return 0
@@ -108,7 +111,9 @@ def load(file: str, name: str, variant: str = "") -> Sweep:
                 "returns a list of points. See segjax/study/sweep.py."
             )
         names = [word for word in known if word]
-        also = " Without a name, --sweep is the file's usual one." if "" in known else ""
+        also = (
+            " Without a name, --sweep is the file's usual one." if "" in known else ""
+        )
         raise UserError(unknown("sweep", name, names, f"--sweep={name}") + also)
     function = known[name]
     return function(variant) if inspect.signature(function).parameters else function()
@@ -116,25 +121,11 @@ def load(file: str, name: str, variant: str = "") -> Sweep:
 
 def commands(study: Study) -> str:
     """A shell command for each point that is not over, one a line."""
-    import shlex
-
     return "\n".join(
         shlex.join(["python", *single.command(study.folder, point.index)[1:]])
         for point in study.points
         if folder.ended(study.place(point)) not in OVER
     )
-
-
-def preview(study: Study) -> str:
-    """The points with what each changes."""
-    head = ["point", "arm", "seed", "changes"]
-    rows = []
-    for point in study.points:
-        changes = {k: v for k, v in point.overrides.items() if k != SEED}
-        words = ", ".join(f"{k}={v!r}" for k, v in changes.items())
-        rows.append([str(point.index), point.arm, str(point.seed), words])
-    title = f"{study.name}: {study.question}\n{len(rows)} points for {study.folder}\n"
-    return f"{title}\n{table.columns(head, rows)}"
 
 
 def _study(

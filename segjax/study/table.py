@@ -35,9 +35,14 @@ def results(study: Study) -> str:
         if at.state not in (FINISHED, "waiting")
     ]
     return "\n".join(
-        [f"{study.name}: {study.question}", "", columns(head, rows), ""]
-        + notes
-        + _same(study)
+        [
+            f"{study.name}: {study.question}",
+            "",
+            columns(head, rows),
+            "",
+            *notes,
+            *_same(study),
+        ]
     )
 
 
