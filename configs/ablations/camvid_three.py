@@ -23,7 +23,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optim.learning_rate = 3e-3
     config.optim.warmup_steps = 50
     config.train = dict(
-        num_steps=500, log_every=25, eval_every=250, save_every=125, ema_decay=0.99
+        num_steps=800, log_every=25, eval_every=400, save_every=200, ema_decay=0.99
     )
     return quick.answer(config, arg)
 
@@ -35,6 +35,7 @@ def get_sweep() -> sweep.Sweep:
         backbone="mobilenet_v2",
         features=64,
         low_features=24,
+        rates=(2, 4, 6),  # the features of a crop are 8x10
         separable=True,
         dropout=0.1,
     )

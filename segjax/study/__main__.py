@@ -3,7 +3,6 @@
 The folder says all: no config file is read. Exit codes are those of `launch.py`.
 """
 
-
 from absl import app, flags
 
 from segjax.study import single

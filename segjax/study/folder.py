@@ -3,7 +3,7 @@
     study.json                      the question, the base config, the points
     points/000_unet_seed0/          an ordinary run folder, with the run's `log.txt`
 
-All paths in it are relative to it, so it may be moved.
+All paths in it are relative to it, so it may be moved. JAX is not imported here.
 """
 
 import dataclasses
@@ -16,7 +16,6 @@ from segjax.core.errors import UserError
 from segjax.report import metrics_log, record
 from segjax.report.files import number, plain, read_json, write_json
 from segjax.study import claim
-from segjax.study.points import Point
 
 STUDY = "study.json"
 FORMAT = "segjax study 1"
@@ -28,6 +27,28 @@ OVER = (FINISHED, DIVERGED)
 
 ENDS = {0: FINISHED, 3: DIVERGED, 130: "stopped", 143: "stopped"}
 """Exit code of a run's newest start -> its state; any other one is `failed`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One run of a study.
+
+    Attributes:
+      index: its place in the sweep, from 0.
+      arm: name of what it tries; points of one arm differ in the seed alone.
+      seed: of the run.
+      overrides: dotted field, or a whole section, to its value; plain data.
+      folder: its run folder, relative to the study's.
+    """
+
+    index: int
+    arm: str
+    seed: int
+    overrides: dict[str, Any]
+    folder: str
+
+    def __str__(self) -> str:
+        return f"{self.arm} seed {self.seed}"
 
 
 @dataclasses.dataclass(frozen=True)

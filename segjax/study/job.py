@@ -98,10 +98,9 @@ def load(file: str, name: str, variant: str = "") -> Sweep:
     Raises:
       UserError: the file has no such sweep.
     """
-    module = _module(file)
     known = {
         word.removeprefix(PREFIX).removeprefix("_"): function
-        for word, function in vars(module).items()
+        for word, function in vars(module(file)).items()
         if word.startswith(PREFIX) and callable(function)
     }
     if name not in known:
@@ -117,6 +116,14 @@ def load(file: str, name: str, variant: str = "") -> Sweep:
         raise UserError(unknown("sweep", name, names, f"--sweep={name}") + also)
     function = known[name]
     return function(variant) if inspect.signature(function).parameters else function()
+
+
+def module(file: str) -> ModuleType:
+    """A config file as a module."""
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
 
 
 def commands(study: Study) -> str:
@@ -143,23 +150,16 @@ def _study(
     return Study(
         folder=Path(workdir or Path("runs") / name),
         name=name,
-        question=_question(_module(path)),
+        question=_question(module(path)),
         config=file,
         base=plain(base),
         points=points.make(found, base),
     )
 
 
-def _module(file: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _question(module: ModuleType) -> str:
+def _question(config: ModuleType) -> str:
     """The first paragraph of a config's docstring, in one line."""
-    return " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
+    return " ".join((config.__doc__ or "").strip().split("\n\n")[0].split())
 
 
 def _lost(found: Sweep, overridden: Mapping[str, Any]) -> list[str]:

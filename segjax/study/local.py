@@ -14,8 +14,7 @@ from collections.abc import Iterator
 
 from segjax.core.errors import UserError
 from segjax.study import claim, single
-from segjax.study.folder import LOG, OVER, Study, ended
-from segjax.study.points import Point
+from segjax.study.folder import LOG, OVER, Point, Study, ended
 from segjax.study.progress import Progress
 
 POLL_S = 0.5

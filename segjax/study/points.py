@@ -1,6 +1,5 @@
 """Points of a study: a name, a folder and a config each."""
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,32 +8,11 @@ from segjax import config
 from segjax.core.errors import UserError, raise_problems
 from segjax.report import record
 from segjax.report.files import digest, plain
+from segjax.study.folder import Point
 from segjax.study.sweep import ARM, SEED
 
 PLAIN = re.compile(r"[A-Za-z0-9._+=-]+")
 """What the name of an arm may be: it is a part of a folder's name, too."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """One run of a study.
-
-    Attributes:
-      index: its place in the sweep, from 0.
-      arm: name of what it tries; points of one arm differ in the seed alone.
-      seed: of the run.
-      overrides: dotted field, or a whole section, to its value; plain data.
-      folder: its run folder, relative to the study's.
-    """
-
-    index: int
-    arm: str
-    seed: int
-    overrides: dict[str, Any]
-    folder: str
-
-    def __str__(self) -> str:
-        return f"{self.arm} seed {self.seed}"
 
 
 def make(

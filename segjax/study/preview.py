@@ -11,8 +11,7 @@ from segjax.core.info import DatasetInfo
 from segjax.data import datasets
 from segjax.report.files import digest
 from segjax.study import points
-from segjax.study.folder import OVER, Study, standing
-from segjax.study.points import Point
+from segjax.study.folder import OVER, Point, Study, standing
 from segjax.study.sweep import SEED
 from segjax.study.table import columns
 from segjax.train import init, plan

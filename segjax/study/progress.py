@@ -9,8 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from segjax.study.folder import OVER, Standing, Study, standing
-from segjax.study.points import Point
+from segjax.study.folder import OVER, Point, Standing, Study, standing
 
 QUIET_S = 60.0
 """Seconds between two lines about the same points where there is no terminal."""

@@ -9,6 +9,7 @@ from absl import logging
 
 from segjax.core.errors import SegjaxError, UserError
 from segjax.study import claim
+from segjax.study import folder as folders
 
 
 def run(folder: Path, index: int, argv: Sequence[str]) -> int:
@@ -26,9 +27,6 @@ def run(folder: Path, index: int, argv: Sequence[str]) -> int:
       EnvironmentFault: another process runs the point.
       SegjaxError: as `run.train` does.
     """
-    from segjax.study import folder as folders
-    from segjax.study import points
-
     study = folders.read(folder)
     if not 0 <= index < len(study.points):
         raise UserError(
@@ -39,6 +37,7 @@ def run(folder: Path, index: int, argv: Sequence[str]) -> int:
     place = study.place(point)
     with claim.hold(place):  # before JAX: who comes too late is sent away at once
         from segjax import run as runs
+        from segjax.study import points
 
         state = folders.ended(place)
         if state in folders.OVER:
