@@ -20,11 +20,22 @@ def get_config(arg: str = "") -> ConfigDict:
 
 
 def get_sweep() -> sweep.Sweep:
+    segnet = dict(
+        name="segnet", widths=(16, 32, 64, 128, 128), convolutions=(2, 2, 3, 3, 3)
+    )
+    deeplab = dict(
+        name="deeplab_v3plus",
+        backbone="resnet18",
+        backbone_width=0.75,
+        features=64,
+        low_features=24,
+        rates=(2, 4, 6),
+    )
     models = {
-        "unet": dict(name="unet", width=32, depth=4, patch=2),
-        "segnet": dict(name="segnet", widths=(16, 32, 64, 128)),
-        "deeplab": dict(name="deeplab_v3plus", backbone="resnet18"),
-        "fcn": dict(name="fcn", backbone="vgg11_bn", backbone_width=0.5),
+        "unet": dict(name="unet", width=30, depth=4, patch=2),
+        "segnet": segnet,
+        "deeplab": deeplab,
+        "fcn": dict(name="fcn", backbone="vgg11_bn", backbone_width=0.5, fc_width=128),
     }
     return sweep.product(
         sweep.seeds(3), sweep.arms({k: {"model": v} for k, v in models.items()})

@@ -25,7 +25,7 @@ def make(
     """
     if not sweep:
         raise UserError("sweep: has no point. Return at least one.")
-    found, problems = [], {}
+    found, configs, problems = [], [], {}
     for index, fields in enumerate(sweep):
         overrides = {k: plain(v) for k, v in fields.items() if k != ARM}
         seed = overrides.get(SEED, base.get(SEED, 0))
@@ -39,14 +39,14 @@ def make(
                 [],
             ).append(index)
         try:
-            config.resolve(settings(base, point))
+            configs.append(config.resolve(settings(base, point)).plain)
         except UserError as error:
             for problem in error.problems:
                 problems.setdefault(problem, []).append(index)
         found.append(point)
     raise_problems(
         [f"{_indices(at, len(sweep))}{problem}" for problem, at in problems.items()]
-        or _repeated(base, found)
+        or _repeated(found, configs)
     )
     return tuple(found)
 
@@ -93,14 +93,13 @@ def _indices(at: Sequence[int], count: int) -> str:
     return f"point{'s' * (len(at) > 1)} {', '.join(map(str, at))}: "
 
 
-def _repeated(base: Mapping[str, Any], points: Sequence[Point]) -> list[str]:
+def _repeated(points: Sequence[Point], configs: Sequence[dict]) -> list[str]:
     """Points that are the same run, or whose names are equal and their runs are not."""
     runs, names, arms, problems = {}, {}, {}, []
-    for point in points:
-        plain_config = config.resolve(settings(base, point)).plain
-        same = runs.setdefault(digest(plain_config), point)
+    for point, whole in zip(points, configs, strict=True):
+        same = runs.setdefault(digest(whole), point)
         named = names.setdefault((point.arm, point.seed), point)
-        without = record.flat(plain({**plain_config, SEED: 0}))
+        without = record.flat(plain({**whole, SEED: 0}))
         first, fields = arms.setdefault(point.arm, (point, without))
         if same is not point:
             problems.append(

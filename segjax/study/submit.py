@@ -43,7 +43,7 @@ def run(
       cluster: of submitit; `local` runs them on this machine.
 
     Raises:
-      UserError: an option is wrong, there is no SLURM, or submitit is not installed.
+      UserError: an option is wrong, or there is no SLURM.
     """
     parameters = _parameters(options)
     if cluster == "slurm" and not shutil.which("sbatch"):
@@ -51,13 +51,8 @@ def run(
             "--executor=slurm: there is no sbatch; jobs are submitted on a login node "
             "of a cluster. Use --executor=print or local elsewhere."
         )
-    try:
-        import submitit
-    except ImportError:
-        raise UserError(
-            "--executor=slurm: needs submitit, which is not installed. Install it by "
-            "pip install submitit -c constraints.txt."
-        ) from None
+    import submitit
+
     points = [p for p in study.points if ended(study.place(p)) not in OVER]
     if not points:
         return []

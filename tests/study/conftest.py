@@ -29,7 +29,8 @@ try:
         steps = ["{\\\\"step\\\\": 3, \\\\"kind\\\\": \\\\"train\\\\"}"]
         (place / "metrics.jsonl").write_text("\\\\n".join(steps) + "\\\\n")
         entry = {"splits": {"val": {"num_images": 2, "fingerprint": "f"}}}
-        new = {"start": "", "by": os.getppid(), "devices": os.environ.get("CUDA_VISIBLE_DEVICES")}
+        devices = os.environ.get("CUDA_VISIBLE_DEVICES")
+        new = {"start": "", "by": os.getppid(), "devices": devices}
         written = {"dataset": entry, "attempts": [*attempts, new]}
         files.write_json(place / record.CONFIG, study.base)
         files.write_json(place / record.RECORD, written)

@@ -55,7 +55,7 @@ def test_a_dry_run_shows_all_and_writes_nothing(start, capsys):
     rows = [line for line in said.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + 4
     assert [c.strip() for c in rows[3].split("|")[1:-1]] == [
-        *("1", "width=3", "0", "1,044", "waiting")
+        *("1", "width=3", "0", "1,050", "waiting")
     ]
     assert "width=3: model.width=3" in said
     assert not start.place.exists()
@@ -113,9 +113,9 @@ def test_one_point_runs_here_and_is_over(start, capsys, monkeypatch):
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "2")
     assert start(index="slurm") == 0
     assert "width=2 seed 1: finished; nothing to do" in capsys.readouterr().out
-    with claim.hold(study.place(study.points[0])):
-        with pytest.raises(EnvironmentFault, match="another process"):
-            start(index="0")
+    held = claim.hold(study.place(study.points[0]))
+    with held, pytest.raises(EnvironmentFault, match="another process"):
+        start(index="0")
 
 
 def test_the_variant_reaches_base_and_sweep(start):

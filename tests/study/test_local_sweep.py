@@ -1,6 +1,5 @@
 """Points run once each, whatever is killed, fails, is shared or stopped meanwhile."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,7 @@ import time
 
 import pytest
 
-from segjax.core.errors import UserError
+from segjax.core.errors import EnvironmentFault, UserError
 from segjax.report import record
 from segjax.study import claim, folder, local, table
 
@@ -153,19 +152,14 @@ def test_jobs_run_at_a_time_on_devices_of_their_own(study, monkeypatch):
     assert time.monotonic() - begin < 30
     attempts = [record.read(made.place(p))["attempts"][0] for p in made.points]
     assert [a["devices"] for a in attempts] == ["4,5", "6,7"]
-    with pytest.raises(UserError, match="--jobs=3: .* lists 4 devices"):
+    with pytest.raises(UserError, match=r"--jobs=3: .* lists 4 devices"):
         local.run(made, jobs=3)
 
 
-def test_whoever_comes_second_is_sent_away(study, tmp_path):
-    made = study(1)
-    place = made.place(made.points[0])
-    with claim.hold(place):
-        from segjax.core.errors import EnvironmentFault
-
-        with pytest.raises(EnvironmentFault, match="another process runs this point"):
-            with claim.hold(place):
-                pass
-    with claim.hold(place):
+def test_whoever_comes_second_is_sent_away(tmp_path):
+    refused = pytest.raises(EnvironmentFault, match="another process runs this point")
+    with claim.hold(tmp_path), refused, claim.hold(tmp_path):
         pass
-    assert json.loads((made.folder / "study.json").read_text())["name"] == "drawn"
+    with claim.hold(tmp_path):
+        assert claim.is_held(tmp_path)
+    assert not claim.is_held(tmp_path)

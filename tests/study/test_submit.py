@@ -1,11 +1,13 @@
 """Points as jobs of a cluster, which is this machine here."""
 
+import threading
+import time
+
 import pytest
+import submitit
 
 from segjax.core.errors import EnvironmentFault
 from segjax.study import claim, folder, submit
-
-pytest.importorskip("submitit")
 
 
 def test_jobs_run_the_points_that_are_not_over(study):
@@ -17,8 +19,6 @@ def test_jobs_run_the_points_that_are_not_over(study):
 
 
 def test_an_array_is_submitted_whole(study, monkeypatch):
-    import submitit
-
     made = study(3)
     seen = {}
 
@@ -50,9 +50,6 @@ def test_a_point_that_runs_elsewhere_is_left_alone(study):
 
 
 def test_a_job_whose_time_is_over_stops_its_point_and_is_queued_again(study):
-    import threading
-    import time
-
     made = study(1, {0: [[0, 60]]})
     task = submit.Task(str(made.folder), 0)
     errors = []

@@ -53,5 +53,5 @@ def test_a_sibling_is_found_beside_the_file(tmp_path):
     file = str(tmp_path / "ablations" / "x.py")
     assert sweep.sibling(file, "../base.py").get_config() == 7
     assert "base" not in sys.modules
-    with pytest.raises(UserError, match="none.py, which does not exist"):
+    with pytest.raises(UserError, match=r"none.py, which does not exist"):
         sweep.sibling(file, "../none.py")
