@@ -5,9 +5,11 @@ import pathlib
 import shlex
 from types import SimpleNamespace
 
+import jax
 import pytest
 from ml_collections import ConfigDict
 
+from segjax import parallel
 from segjax.core.errors import EnvironmentFault, UserError
 from segjax.report import record
 from segjax.study import claim, folder, job, preview, single, submit
@@ -100,6 +102,8 @@ def test_print_gives_a_command_a_point_that_is_not_over(start, capsys):
 
 
 def test_one_point_runs_here_and_is_over(start, capsys, monkeypatch):
+    make, one = parallel.make_mesh, jax.devices()[:1]
+    monkeypatch.setattr(parallel, "make_mesh", lambda devices=None: make(one))
     assert start(index="2") == 0
     study = folder.read(start.place)
     point = study.points[2]
