@@ -33,7 +33,7 @@ def get_sweep():
 @pytest.mark.slow
 def test_a_killed_study_ends_as_one_left_alone(tmp_path, settings):
     config = tmp_path / "two.py"
-    length = dict(num_steps=200, log_every=1, eval_every=200, save_every=5)
+    length = dict(num_steps=40, log_every=1, eval_every=40, save_every=5)
     config.write_text(CONFIG.format(settings(train=length)))
 
     def start(name):
@@ -54,7 +54,7 @@ def test_a_killed_study_ends_as_one_left_alone(tmp_path, settings):
     killed = start("killed")
     log = tmp_path / "killed/points/000_base_seed0" / metrics_log.METRICS
     end = time.monotonic() + 300
-    while len(metrics_log.read(log)) < 20 and time.monotonic() < end:
+    while len(metrics_log.read(log)) < 12 and time.monotonic() < end:
         time.sleep(0.01)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
