@@ -4,6 +4,9 @@ The same command resumes a run that was stopped. Fields of the config are overri
 after it: `--config.optim.learning_rate=1e-3`. Several processes (SLURM, Kubernetes, TPU
 pods, or the three flags below) train one model together.
 
+A config with a function `get_sweep` is a study of many runs, its points:
+`--sweep` runs them all, `--dry_run` shows them, `--index=N` runs one.
+
 Exit codes: 0 done; 2 a mistake in the config, the command line or the data; 3 training
 diverged; 75 trouble of the machine, try again; 130 and 143 stopped by SIGINT or SIGTERM
 with the state saved.
@@ -32,6 +35,30 @@ COORDINATOR = flags.DEFINE_string(
     "coordinator", None, "HOST:PORT of process 0, when no cluster is detected."
 )
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes in all.")
+SWEEP = flags.DEFINE_string(
+    "sweep",
+    None,
+    "Run all points of the study, or of get_sweep_NAME with --sweep=NAME; the same "
+    "command goes on with what is left.",
+)
+INDEX = flags.DEFINE_string(
+    "index", None, "Run this point alone; 'slurm' for that of an array job."
+)
+DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Check and show the points of the study; write nothing."
+)
+PREDICT = flags.DEFINE_bool(
+    "predict", True, "In a dry run, say what time and memory the points need."
+)
+EXECUTOR = flags.DEFINE_string(
+    "executor",
+    "local",
+    "Where points run: 'local', 'slurm' (through submitit), or 'print' for commands.",
+)
+JOBS = flags.DEFINE_integer("jobs", 1, "Points at a time.")
+SLURM = flags.DEFINE_list(
+    "slurm", [], "What a job asks for: partition=gpu,minutes=240,gpus=1,cpus=8,gb=32."
+)
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process.")
 
 
@@ -51,6 +78,8 @@ def main(argv: list[str]) -> int:
         known = ", ".join(sorted(map(str, pathlib.Path("configs").glob("*.py"))))
         raise UserError(f"--config={path}: no such file. Known: {known}.") from error
     logging.set_verbosity(logging.WARNING)  # orbax tells every file at INFO
+    if SWEEP.value is not None or INDEX.value is not None or DRY_RUN.value:
+        return _study(filename)
     from segjax import run  # JAX starts here, after the flags are right
 
     name = pathlib.Path(path).stem + (f"_{variant}" if variant else "")
@@ -65,8 +94,28 @@ def main(argv: list[str]) -> int:
 FLAGS = flags.FLAGS
 
 
+def _study(filename: str) -> int:
+    from segjax.study import job
+
+    return job.start(
+        CONFIG.value,
+        file=filename,
+        sweep=SWEEP.value or "",
+        workdir=WORKDIR.value,
+        index=INDEX.value,
+        dry_run=DRY_RUN.value,
+        predict=PREDICT.value,
+        executor=EXECUTOR.value,
+        jobs=JOBS.value,
+        slurm=SLURM.value,
+        overridden=config_flags.get_override_values(FLAGS["config"]),
+        argv=sys.argv,
+    )
+
+
 def _parse(argv: list[str]) -> list[str]:
     """Parse the flags; a wrong flag or config override is the user's mistake."""
+    argv = ["--sweep=" if word == "--sweep" else word for word in argv]
     try:
         return app.parse_flags_with_usage(argv) if "--help" in argv else FLAGS(argv)
     except SegjaxError as error:

@@ -25,6 +25,7 @@ COMMANDS = {
     "inspect": "look at a data set before training: counts, problems, samples",
     "inspect data": "audit a data set's files, pairs and splits; a page of the worst",
     "models": "list the models: parameters, operations, memory, source",
+    "plan": "what a config needs before it runs: memory, FLOPs, time, what fits",
     "predict": "segment pictures with a trained run",
     "prepare": "store a data set as shards: decoded once, resized once",
 }

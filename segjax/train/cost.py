@@ -108,6 +108,17 @@ def layers(
     return [layer for layer in found if layer.parameters]
 
 
+def peak_bytes(compiled: Any) -> int:
+    """Memory of one device while a compiled program runs, by XLA's own analysis."""
+    found = compiled.memory_analysis()
+    return (
+        found.argument_size_in_bytes
+        + found.output_size_in_bytes
+        + found.temp_size_in_bytes
+        - found.alias_size_in_bytes
+    )
+
+
 def _image(
     model: Segmenter, size: tuple[int, int], channels: int
 ) -> jax.ShapeDtypeStruct:
@@ -143,10 +154,4 @@ def _train_bytes(model: Segmenter, shape: tuple[int, ...]) -> int:
         LABEL: jax.ShapeDtypeStruct(shape[:-1], np.uint8),
     }
     compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
-    found = compiled.memory_analysis()
-    return (
-        found.argument_size_in_bytes
-        + found.output_size_in_bytes
-        + found.temp_size_in_bytes
-        - found.alias_size_in_bytes
-    )
+    return peak_bytes(compiled)

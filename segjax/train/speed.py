@@ -8,6 +8,8 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
+from jax.sharding import Mesh
 
 from segjax import config, losses, optim, parallel, parts
 from segjax.core.info import DatasetInfo
@@ -16,6 +18,7 @@ from segjax.core.state import TrainState
 from segjax.data import pipeline
 from segjax.data.ops import Normalize
 from segjax.data.source import Source
+from segjax.models.segmenter import Segmenter
 from segjax.train import init
 from segjax.train.step import compile_step, step_of
 
@@ -96,6 +99,23 @@ def step_and_arguments(
 
     Class weights are left out, and the mean and deviation of the data are 0.5 and 0.25.
     """
+    mesh = parallel.make_mesh()
+    function, model, tx, options = step_without_data(checked, info, mesh)
+    state = init.make_state(model, tx, seed=checked.seed, **options)
+    return function, state, parallel.put_batch(mesh, batch)
+
+
+def step_without_data(
+    checked: config.Config, info: DatasetInfo, mesh: Mesh
+) -> tuple[Any, Segmenter, optax.GradientTransformation, dict[str, Any]]:
+    """The jitted step of a config as far as it is known without the data.
+
+    Class weights are left out, and the mean and deviation of the data are 0.5 and 0.25.
+
+    Returns:
+      The step; model, optimiser and the other arguments of `init.make_state` and
+      `init.abstract_state`, for the state that the step takes.
+    """
     made = parts.make(checked, info)
     if made.normalize.from_data:
         channels = info.pixels.channels
@@ -105,15 +125,11 @@ def step_and_arguments(
         name: {k: v for k, v in options.items() if k != "class_weights"}
         for name, options in checked.loss.items()
     }
-    mesh = parallel.make_mesh()
     tx, _ = optim.make(num_steps=checked.train.num_steps, **checked.optim)
-    state = init.make_state(
-        made.model,
-        tx,
-        seed=checked.seed,
-        mesh=mesh,
-        use_ema=checked.train.ema_decay > 0,
-        channels=info.pixels.channels,
-    )
     function = compile_step(step_of(made, losses.make(terms, checked.task), tx), mesh)
-    return function, state, parallel.put_batch(mesh, batch)
+    options = {
+        "mesh": mesh,
+        "use_ema": checked.train.ema_decay > 0,
+        "channels": info.pixels.channels,
+    }
+    return function, made.model, tx, options

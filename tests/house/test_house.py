@@ -306,7 +306,8 @@ def _command_problems(line: str) -> list[str]:
         elif words[1] == "launch.py":
             flags = {w.partition("=")[0].split(".")[0] for w in words[2:]}
             known = {"--config", "--workdir", "--debug", "--help", "--coordinator"}
-            known |= {"--num_processes", "--process_id"}
+            known |= {"--num_processes", "--process_id", "--sweep", "--index"}
+            known |= {"--dry_run", "--nopredict", "--executor", "--jobs", "--slurm"}
             found += [f"{line}: {f}" for f in flags - known if f.startswith("--")]
     if words[:2] == ["python", "-m"] and words[2].split(".")[0] in OURS:
         module = ROOT.joinpath(*words[2].split("."))
