@@ -1,4 +1,4 @@
-"""The figures of a comparison: PNG by day and by night for the page, SVG and PDF besides.
+"""The figures of a comparison: PNG for a light and a dark page, SVG and PDF.
 
 Arms keep their colour and mark over all figures; no figure needs the colour alone.
 """
@@ -13,12 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from segjax.compare.arms import Arm, Material
 from segjax.compare.numbers import Numbers, Standing
 from segjax.compare.tables import label
-from segjax.compare.verdict import level
 from segjax.core.errors import EnvironmentFault
 from segjax.report import plots
 from segjax.report.files import not_written, number
@@ -41,14 +40,13 @@ GREY = "#868e96"
 NIGHT = {"paper": "#15181c", "ink": "#e6e8eb", "line": "#59616b", "grid": "#2a3037"}
 
 CAPTIONS = {
-    "scores": "Score of each arm. Bar: {level} interval over the choice of images; small "
-    "dots: its seeds.",
+    "scores": "Score of each arm. Bar: {level} interval over the choice of images; "
+    "small dots: its seeds.",
     "differences": "Difference of each pair, paired over images, in points, with its "
     "{level} interval. Grey: not resolved.",
     "classes": "Score of each class under each arm, with its {level} interval.",
     "curves": "Validation during training: median over seeds, and their range.",
-    "cost": "Score against speed and size, with its {level} interval. Up and to the "
-    "right is better on the left, up and to the left on the right.",
+    "cost": "Score against speed and against size, with its {level} interval.",
 }
 """Name of a figure -> what it shows."""
 
@@ -189,7 +187,11 @@ def _curves(arms: Sequence[Arm], styles: Styles) -> Figure | None:
 def series(arm: Arm, name: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Steps `(T,)` and values `(S, T)` of a validation value, where all seeds have it."""
     every = [
-        {r["step"]: number(r[name]) for r in run.log if r["kind"] == "val" and name in r}
+        {
+            r["step"]: number(r[name])
+            for r in run.log
+            if r["kind"] == "val" and name in r
+        }
         for run in arm.runs
     ]
     steps = sorted(set.intersection(*(set(one) for one in every))) if every else []
@@ -230,6 +232,7 @@ def _cost(numbers: Numbers, styles: Styles) -> Figure | None:
         xs = [getattr(s.facts, name) for s in found[name]]
         if max(xs) > 3 * min(xs):
             axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         axis.margins(x=0.25)
         axis.set_xlabel(what[name])
         axis.set_ylabel(f"{numbers.score.title}, %")
@@ -242,8 +245,12 @@ def _interval(axis: Axes, s: Standing, y: int, colour: str, mark: str) -> None:
     axis.plot([low, high], [y, y], color=colour, lw=2.2)
     axis.plot(100 * s.value, y, mark, color=colour, ms=7)
     axis.annotate(
-        f"{100 * s.value:.1f}", (high, y), (6, 0), textcoords="offset points",
-        va="center", fontsize=8,
+        f"{100 * s.value:.1f}",
+        (high, y),
+        (6, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
     )
 
 

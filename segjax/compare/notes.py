@@ -58,8 +58,8 @@ def of(
             found.append(f"{arm.name}: its runs differ in more than the seed.")
     if any(r.config.get("data", {}).get("val_split", "val") == split for r in trained):
         found.append(
-            f"Each run's weights are those of its best evaluation on {split}, the split "
-            "that is scored here: all scores are somewhat too high."
+            f"Each run's weights are those of its best evaluation on {split}, which is "
+            "scored here: all scores are somewhat too high."
         )
     return tuple(found)
 

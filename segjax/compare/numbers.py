@@ -1,7 +1,7 @@
 """The numbers of a comparison: each arm's score, each pair's difference, each class.
 
-Two uncertainties are kept apart: the interval of a score says how much another choice of
-images would move it, the spread over seeds how much another training would.
+Two uncertainties are kept apart: the interval of a score says how much another choice
+of images would move it, the spread over seeds how much another training would.
 """
 
 import dataclasses

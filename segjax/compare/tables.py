@@ -1,15 +1,12 @@
-"""The tables of a comparison, for reading, for a paper and for a spreadsheet.
+"""The tables of a comparison.
 
-A table keeps its numbers; how they are shown is said by the column, so that Markdown and
-LaTeX round where CSV does not.
+A table keeps its numbers; how one is shown is said by its column, so that a page rounds
+where a spreadsheet does not.
 """
 
-import csv
 import dataclasses
-import io
 import math
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,7 +186,7 @@ def classes(material: Material, numbers: Numbers) -> Table:
     words = {"iou": "IoU", "dice": "Dice"}[numbers.class_score]
     notes = (
         f"{words} in per cent with its {verdict.level(numbers)} interval.",
-        "Absent: no pixel is of the class, in truth or in the prediction; 0 is a score.",
+        "Absent: no pixel is of the class, in truth or prediction; 0 is a score.",
     )
     return Table("classes", f"Classes, {words}", columns, tuple(rows), notes=notes)
 
@@ -235,27 +232,24 @@ def missing(material: Material) -> Table:
 def trace(material: Material, out: Path) -> Table:
     """Where each number comes from."""
     rows = []
-    for arm in material.arms:
-        for run in arm.runs:
-            code, last = run.last.get("code") or {}, run.last
-            rows.append(
-                (
-                    run.place.id,
-                    arm.name,
-                    run.seed,
-                    os.path.relpath(run.place.folder.resolve(), out.resolve()),
-                    code.get("commit", "")[:10]
-                    + (" + changes" * bool(code.get("dirty"))),
-                    run.fingerprint(material.split)[:16],
-                    last.get("config_digest", "")[:16],
-                    run.evaluation.get("step"),
-                    ", ".join(
-                        f"{k} {v}" for k, v in (last.get("versions") or {}).items()
-                    ),
-                    ", ".join(last.get("devices") or ()),
-                    " ".join(last.get("argv") or ()),
-                )
+    for arm, run in ((a, r) for a in material.arms for r in a.runs):
+        last, code = run.last, run.last.get("code") or {}
+        versions = (last.get("versions") or {}).items()
+        rows.append(
+            (
+                run.place.id,
+                arm.name,
+                run.seed,
+                os.path.relpath(run.place.folder.resolve(), out.resolve()),
+                code.get("commit", "")[:10] + " + changes" * bool(code.get("dirty")),
+                run.fingerprint(material.split)[:16],
+                last.get("config_digest", "")[:16],
+                run.evaluation.get("step"),
+                ", ".join(f"{name} {version}" for name, version in versions),
+                ", ".join(last.get("devices") or ()),
+                " ".join(last.get("argv") or ()),
             )
+        )
     heads = ("run", "arm", "seed", "folder", "commit", "data", "config", "step")
     heads += ("versions", "devices", "command")
     columns = tuple(Column(h, _plain, (h,), left=True) for h in heads)
@@ -267,88 +261,6 @@ def label(standing: Standing) -> str:
     arm = standing.arm
     kind = f" ({arm.kind})" if arm.kind != "run" else ""
     return arm.name + kind + " \N{DAGGER}" * bool(arm.marks)
-
-
-def markdown(table: Table) -> str:
-    """The table with its notes, in Markdown."""
-    bold = [
-        [f"**{c}**" if i in table.bold and j < 2 else c for j, c in enumerate(row)]
-        for i, row in enumerate(table.texts())
-    ]
-    rule = ["---" if c.left else "---:" for c in table.columns]
-    head = [c.title for c in table.columns]
-    lines = [
-        "| " + " | ".join(_cell(c) for c in row) + " |" for row in [head, rule, *bold]
-    ]
-    return "\n".join([*lines, *(f"\n{note}" for note in table.notes)])
-
-
-def latex(table: Table, caption: str, name: str) -> str:
-    """The table for `booktabs`, columns without any value left out.
-
-    Args:
-      table: it.
-      caption: plain text.
-      name: behind `tab:` in the label.
-    """
-    texts = table.texts()
-    kept = [
-        j
-        for j in range(len(table.columns))
-        if j == 0 or any(row[j] not in ("-", UNKNOWN) for row in texts)
-    ]
-    columns = [table.columns[j] for j in kept]
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table}[t]",
-        r"\centering",
-        rf"\caption{{{escaped(caption)}}}",
-        rf"\label{{tab:{re.sub('[^a-z0-9]+', '-', name.lower())}}}",
-        r"\begin{tabular}{" + "".join("l" if c.left else "r" for c in columns) + "}",
-        r"\toprule",
-        " & ".join(escaped(c.title) for c in columns) + r" \\",
-        r"\midrule",
-    ]
-    for i, row in enumerate(texts):
-        cells = [escaped(row[j]) for j in kept]
-        if i in table.bold:
-            cells = [rf"\textbf{{{c}}}" if n < 2 else c for n, c in enumerate(cells)]
-        lines.append(" & ".join(cells) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
-    return "\n".join(lines) + "\n"
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "\N{MINUS SIGN}": "$-$",
-    "\N{DAGGER}": r"\dag{}",
-    **{c: "\\" + c for c in "&%$#_"},
-}
-
-
-def escaped(text: str) -> str:
-    """Plain text as LaTeX."""
-    return "".join(_LATEX.get(c, c) for c in text)
-
-
-def comma_separated(table: Table) -> str:
-    """The table's values as they are, as CSV; nan and None are empty."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([field for c in table.columns for field in c.fields])
-    for row in table.rows:
-        cells: list[Any] = []
-        for value in row:
-            cells += value if isinstance(value, tuple) else (value,)
-        writer.writerow(["" if _is_nothing(v) else v for v in cells])
-    return buffer.getvalue()
 
 
 def _undecided(numbers: Numbers) -> frozenset[int]:
@@ -373,7 +285,7 @@ def _interval(title: str, digits: int = 1) -> Column:
 
 
 def _number(shape: str, nothing: str) -> Callable[[Any], str]:
-    return lambda value: nothing if _is_nothing(value) else shape.format(value)
+    return lambda value: nothing if is_nothing(value) else shape.format(value)
 
 
 def _class_score(value: tuple[float, float, float]) -> str:
@@ -399,9 +311,6 @@ def _plain(value: Any) -> str:
     return "-" if value in (None, "") else str(value)
 
 
-def _is_nothing(value: Any) -> bool:
+def is_nothing(value: Any) -> bool:
+    """Whether a value is None or nan."""
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""The verdict in sentences: who is above whom, by how much, how sure, and under what."""
+"""The verdict in sentences: who is above whom, by how much, and how sure that is."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -65,8 +65,8 @@ def of_pair(pair: Pair, numbers: Numbers) -> str:
         corrected += f" after Holm over {number} comparisons"
     if pair.resolved:
         return (
-            f"{pair.a} beats {pair.b} by {points(d.value)} points {numbers.score.title} "
-            f"({ci}, {corrected})."
+            f"{pair.a} beats {pair.b} by {points(d.value)} points "
+            f"{numbers.score.title} ({ci}, {corrected})."
         )
     return (
         f"{pair.a} and {pair.b}: not resolved (difference {points(d.value)}, {ci}, "
@@ -75,7 +75,7 @@ def of_pair(pair: Pair, numbers: Numbers) -> str:
 
 
 def basis(material: Material, numbers: Numbers) -> list[str]:
-    """What the verdict stands on: data, images, seeds, rule, predicting, fixed values."""
+    """What the verdict stands on: data, images, seeds, rules, what was held fixed."""
     shared, data = material.shared, material.reference.dataset
     images = len(material.reference.images)
     seeds = sorted({len(a.runs) for a in material.trained})
@@ -86,8 +86,9 @@ def basis(material: Material, numbers: Numbers) -> list[str]:
         else ", each taken as independent of the others: no groups are recorded"
     )
     files = f"fingerprint {print_[:16]}" if print_ else "no fingerprint recorded"
+    where = f"{material.split} of {data.get('name', 'a set without a name')}"
     found = [
-        f"Scored on {images} images of {material.split} of {data.get('name')}{clusters}.",
+        f"Scored on {images} images of {where}{clusters}.",
         f"Files: {files}. Predicted by: {shared['protocol'] or 'not recorded'}.",
     ]
     if seeds:
