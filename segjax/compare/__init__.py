@@ -1,1 +1,1 @@
-"""Runs against each other: which differences are there, and how sure they are."""
+"""Comparison of runs: arms, what can be said of them, and the report that says it."""

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class DatasetInfo:
       licence: terms of use in a few words.
       note: one sentence to read scores by, shown with them: how far annotators agree.
       pixels: channels and depth of its images.
+      group: regular expression; what its bracket matches of an example's name is the
+        clip, city or patient that the example is of, whose examples are alike.
     """
 
     name: str
@@ -37,6 +40,12 @@ class DatasetInfo:
     licence: str = ""
     note: str = ""
     pixels: Pixels = RGB
+    group: str = ""
+
+    def group_of(self, name: str) -> str:
+        """What the example of this name is of; empty where that is not known."""
+        match = re.search(self.group, name) if self.group else None
+        return match.group(1) if match else ""
 
     def __post_init__(self):
         if not 2 <= len(self.class_names) <= MAX_CLASSES:

@@ -55,6 +55,7 @@ def write_scores(
                 {
                     "name": source.name(i),
                     "index": i,
+                    "group": _group(source, i),
                     "miou": miou,
                     "pixel_accuracy": np.trace(c) / c.sum() if c.sum() else np.nan,
                     "counts": c,
@@ -107,6 +108,13 @@ def draw(
         if len(indices):
             table = [_row(source, int(i), found, miou) for i in indices]
             panel.panel(table, info, folder / f"{name}.png")
+
+
+def _group(source: Source, i: int) -> str:
+    """What example `i` is of: its city, patient or clip, or its video."""
+    found = source.info.group_of(source.name(i))
+    videos = getattr(source, "videos", ())
+    return found or (videos[i] if videos else "")
 
 
 def _row(source: Source, i: int, ids, miou) -> panel.Row:

@@ -180,6 +180,7 @@ def dataset_entry(info: DatasetInfo, sources: Mapping[str, Any]) -> dict[str, An
         ],
         "class_digest": info.digest(),
         "pixels": dataclasses.asdict(info.pixels),
+        "group": info.group,
         "splits": {
             split: {"num_images": len(source), "fingerprint": source.fingerprint()}
             for split, source in sources.items()
@@ -198,6 +199,7 @@ def dataset_info(entry: Mapping[str, Any]) -> DatasetInfo:
         licence=entry.get("licence", ""),
         note=entry.get("note", ""),
         pixels=Pixels(**entry.get("pixels", {})),
+        group=entry.get("group", ""),
     )
 
 

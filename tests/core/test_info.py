@@ -1,5 +1,6 @@
 """Class tables, random streams and errors."""
 
+import importlib
 import signal
 
 import jax
@@ -62,3 +63,18 @@ def test_exit_codes_of_signals_and_mistakes():
         raise_problems(["a", "b"])
     assert caught.value.problems == ["a", "b"]
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "group"),
+    [
+        ("camvid", "0016E5_07959", "0016E5"),
+        ("camvid_32", "Seq05VD_f00000", "Seq05VD"),
+        ("cityscapes", "bad-honnef_000000_000019", "bad-honnef"),
+        ("chase_db1", "Image_03R", "03"),
+        ("davis", "00012", ""),
+    ],
+)
+def test_an_example_says_what_it_is_of(module, name, group):
+    info = importlib.import_module(f"segjax.data.datasets.{module}").INFO
+    assert info.group_of(name) == group

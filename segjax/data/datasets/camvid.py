@@ -48,6 +48,7 @@ INFO = DatasetInfo(
         "Structure from Motion Point Clouds, ECCV 2008"
     ),
     licence="CC BY-NC 4.0",
+    group=r"^(.+)_",  # the clip
 )
 
 SPLITS = ("train", "val", "test")

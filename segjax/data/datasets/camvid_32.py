@@ -60,6 +60,7 @@ INFO = DatasetInfo(
         "High-Definition Ground Truth Database, Pattern Recognition Letters 2009"
     ),
     licence="research use",
+    group=r"^(.+)_",  # the clip
 )
 
 _CLASS_IDS = tuple(_CLASSES.index(row) if row in _CLASSES else IGNORE for row in CODES)

@@ -21,6 +21,7 @@ INFO = retina.info(
         "IEEE TBME 2012"
     ),
     licence="CC BY 4.0 (unverified)",
+    group=r"^Image_(\d\d)",  # the child
 )
 
 ANNOTATORS = {1: "_1stHO", 2: "_2ndHO"}

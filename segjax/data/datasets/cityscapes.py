@@ -72,6 +72,7 @@ INFO = DatasetInfo(
         "The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR 2016"
     ),
     licence="Cityscapes terms: non-commercial, after registration",
+    group=r"^([^_]+)_",  # the city
 )
 
 SPLITS = {
