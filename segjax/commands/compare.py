@@ -1,4 +1,4 @@
-"""Compare runs: scores with intervals, paired differences, a report to defend them.
+"""Compare runs: intervals, paired differences, and a report to defend them.
 
 Reads run folders, studies (study.json) and baselines; runs that differ in the seed alone
 are one arm. Needs no checkpoint and no data, but for --pictures. Writes index.html,
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="DIR",
         type=Path,
-        help="where the report goes; default: STUDY/report, else beside the first folder "
-        "as compare_ and its name",
+        help="where the report goes; default: STUDY/report, else compare_NAME beside "
+        "the first folder",
     )
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument(

@@ -18,6 +18,7 @@ import numpy as np
 from segjax.compare import notes, runs
 from segjax.compare.runs import Missing, Run
 from segjax.compare.statistics import Arm as Sample
+from segjax.compare.statistics import clusters_of
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.tables import unknown
 from segjax.report.files import digest
@@ -90,9 +91,9 @@ class Material:
         return self.reference.evaluation["convention"]
 
     @property
-    def groups(self) -> int:
-        """Clips, cities or patients among the images; the images where unknown."""
-        return len(set(self.reference.groups))
+    def clusters(self) -> str:
+        """What is resampled, in words."""
+        return clusters_of(self.reference.groups)[1]
 
     @property
     def trained(self) -> list[Arm]:
@@ -120,7 +121,7 @@ def gather(paths: Sequence[Path], split: str, allow: Sequence[str] = ()) -> Mate
     )
     places, studies = runs.find(paths)
     read = [runs.read(place, split) for place in places]
-    there = [r for r in read if isinstance(r, Run)]
+    there = _with_groups([r for r in read if isinstance(r, Run)])
     missing = tuple(r for r in read if isinstance(r, Missing))
     if not there:
         raise UserError(
@@ -155,6 +156,15 @@ def gather(paths: Sequence[Path], split: str, allow: Sequence[str] = ()) -> Mate
         studies=tuple(studies),
         notes=notes.of(arms, there, missing, split),
     )
+
+
+def _with_groups(there: Sequence[Run]) -> list[Run]:
+    """The runs, each told the groups of its images that any of them knows."""
+    known = {run.images: run.groups for run in there if any(run.groups)}
+    return [
+        dataclasses.replace(run, groups=known.get(run.images, run.groups))
+        for run in there
+    ]
 
 
 def _values(key: str, there: Sequence[Run], split: str) -> list[str | None]:

@@ -23,7 +23,7 @@ def of(material: Material, numbers: Numbers, out: Path) -> dict[str, Any]:
         "shared": dict(material.shared),
         "fingerprint": material.reference.fingerprint(material.split),
         "images": len(material.reference.images),
-        "groups": material.groups,
+        "clusters": material.clusters,
         "score": numbers.score.name,
         "score_sentence": numbers.score.sentence,
         "level": numbers.level,
@@ -67,18 +67,19 @@ def of(material: Material, numbers: Numbers, out: Path) -> dict[str, Any]:
 def _estimate(e: Estimate | None) -> dict[str, Any] | None:
     if e is None:
         return None
-    names = ("value", "low", "high", "seed_sd", "seeds", "clusters")
+    names = ("value", "low", "high", "images_sd", "seed_sd", "seeds")
     return {name: getattr(e, name) for name in names}
 
 
 def _pair(pair: Pair, ids: Mapping[str, list[str]]) -> dict[str, Any]:
     d = pair.difference
-    names = ("value", "low", "high", "p", "effect", "seed_sd")
+    names = ("value", "low", "high", "p", "effect", "images_sd", "seed_sd")
     return {
         "a": pair.a,
         "b": pair.b,
         "runs": [*ids[pair.a], *ids[pair.b]],
         **{name: getattr(d, name) for name in names},
         "p_corrected": pair.p,
+        "wins": pair.wins,
         "resolved": pair.resolved,
     }

@@ -40,8 +40,7 @@ GREY = "#868e96"
 NIGHT = {"paper": "#15181c", "ink": "#e6e8eb", "line": "#59616b", "grid": "#2a3037"}
 
 CAPTIONS = {
-    "scores": "Score of each arm. Bar: {level} interval over the choice of images; "
-    "small dots: its seeds.",
+    "scores": "Score of each arm. Bar: {level} interval; small dots: its seeds.",
     "differences": "Difference of each pair, paired over images, in points, with its "
     "{level} interval. Grey: not resolved.",
     "classes": "Score of each class under each arm, with its {level} interval.",

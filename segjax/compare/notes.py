@@ -50,8 +50,8 @@ def of(
         )
     if 1 in seeds:
         found.append(
-            "An arm with one seed says nothing about how much another seed would "
-            "change; its interval is of the choice of images alone."
+            "Some arms have one seed, so how much another training would change is not "
+            "known: their intervals and p speak of these networks, not of the recipes."
         )
     for arm in arms:
         if len({digest(r.settings) for r in arm.runs}) > 1:
@@ -73,10 +73,10 @@ def _surroundings(trained: Sequence[Run]) -> dict[str, dict[str, list[str]]]:
     for run in trained:
         code = run.last.get("code") or {}
         commit = code.get("commit", "not recorded")[:10] or "not recorded"
-        changed = code.get("diff_digest", "")[:6]
+        changed = code.get("dirty") and f" + changes {code.get('diff_digest', '')[:6]}"
         own = run.last.get("versions") or {}
         texts = {
-            "code": f"commit {commit}" + (f" + changes {changed}" if changed else ""),
+            "code": f"commit {commit}{changed or ''}".rstrip(),
             "versions": ", ".join(f"{p} {own.get(p, 'none')}" for p in unequal),
             "devices": ", ".join(sorted(set(run.last.get("devices") or ["unknown"]))),
         }

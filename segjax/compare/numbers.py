@@ -1,7 +1,6 @@
 """The numbers of a comparison: each arm's score, each pair's difference, each class.
 
-Two uncertainties are kept apart: the interval of a score says how much another choice
-of images would move it, the spread over seeds how much another training would.
+What they mean, and what makes them uncertain, stands in `statistics`.
 """
 
 import dataclasses
@@ -75,6 +74,7 @@ class Pair:
       b: name of an arm.
       difference: of `a` minus `b`, paired over images.
       p: corrected for the number of comparisons.
+      wins: share of the images that `a` answers better, ties by half.
       resolved: whether the difference is told from nothing at this level.
     """
 
@@ -82,6 +82,7 @@ class Pair:
     b: str
     difference: Difference
     p: float
+    wins: float
     resolved: bool
 
 
@@ -180,36 +181,68 @@ def _standing(
         except UserError:
             return Standing(arm, None, (None,) * len(names), _facts(arm.runs))
     classes: list[Estimate | None] = [None] * len(names)
+    sums = _remembered()
     for k, name in enumerate(names):
         if name in own:
             at = scoring.of_class(class_score, own.index(name), name)
-            classes[k] = _estimate(arm, at, options)
-    return Standing(
-        arm, _estimate(arm, wanted, options), tuple(classes), _facts(arm.runs)
-    )
+            classes[k] = _estimate(arm, at, options, sums)
+    own_score = _estimate(arm, wanted, options, sums)
+    return Standing(arm, own_score, tuple(classes), _facts(arm.runs))
 
 
-def _estimate(arm: Arm, score: Score, options: dict) -> Estimate | None:
+def _estimate(
+    arm: Arm, score: Score, options: dict, sums: statistics.Score
+) -> Estimate | None:
     total = arm.sample.counts.sum(1)
     if np.isnan(score.of(total)).all():
         return None
-    return statistics.estimate(arm.sample, score.of, **options)
+
+    def weighted(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        return score.of(sums(weights, counts))
+
+    return statistics.estimate(arm.sample, weighted, **options)
 
 
 def _pairs(
     chosen: Sequence[tuple[Arm, Arm]], score: Score, options: dict
 ) -> tuple[Pair, ...]:
+    weighted = statistics.pooled(score.of)
     found = [
-        statistics.difference(a.sample, b.sample, score.of, **options)
+        statistics.difference(a.sample, b.sample, weighted, **options)
         for a, b in chosen
     ]
-    corrected = statistics.adjust(found) if found else ()
-    limit = 1 - options["level"]
+    corrected = statistics.adjust([d.p for d in found])
     pairs = [
-        Pair(a.name, b.name, d, float(p), bool(d.resolved and p < limit))
+        Pair(
+            a=a.name,
+            b=b.name,
+            difference=d,
+            p=p,
+            wins=statistics.better(a.sample, b.sample, weighted),
+            resolved=p < 1 - options["level"],
+        )
         for (a, b), d, p in zip(chosen, found, corrected, strict=True)
     ]
     return tuple(sorted(pairs, key=lambda pair: -pair.difference.value))
+
+
+def _itself(counts: np.ndarray) -> np.ndarray:
+    return counts
+
+
+def _remembered() -> statistics.Score:
+    """Sums of resampled counts, made once for all classes of an arm."""
+    sums, known = statistics.pooled(_itself), {}
+
+    def remembered(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        if len(weights) == 1:
+            return sums(weights, counts)
+        key = (weights.ctypes.data, counts.ctypes.data)
+        if key not in known:
+            known[key] = sums(weights, counts)
+        return known[key]
+
+    return remembered
 
 
 def _each_image(arm: Arm, score: Score) -> Float64[np.ndarray, "N"]:

@@ -71,7 +71,7 @@ class Run:
       config: its `config.json`; empty for a baseline.
       evaluation: its `evaluation/SPLIT.json`.
       images: `N` names.
-      groups: `N` names of the clip, city or patient; an image's own where unknown.
+      groups: `N` names of the clip, city or patient; "" where unknown.
       counts: `(N, K, P)` int64 confusion counts of each image.
     """
 
@@ -234,7 +234,7 @@ def _read(place: Place, split: str) -> Run | Missing:
         config=config,
         evaluation=read_json(path),
         images=tuple(str(r["name"]) for r in rows),
-        groups=tuple(r.get("group") or f"image {i}" for i, r in enumerate(rows)),
+        groups=tuple(r.get("group") or "" for r in rows),
         counts=counts,
     )
 

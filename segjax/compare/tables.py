@@ -91,7 +91,7 @@ def arms(material: Material, numbers: Numbers) -> Table:
                 label(s),
                 s.value,
                 (e.low, e.high) if e else (math.nan, math.nan),
-                e.seed_sd if e and len(s.arm.runs) > 1 else math.nan,
+                e.seed_sd if e else math.nan,
                 len(s.arm.runs) if trained else None,
                 f.parameters,
                 f.gmac,
@@ -115,8 +115,9 @@ def arms(material: Material, numbers: Numbers) -> Table:
         Column("energy", _number("{}", UNKNOWN), ("energy",)),
     )
     notes = [
-        f"Interval: {verdict.level(numbers)}, over the choice of images; seeds' sd: "
-        "standard deviation over trainings, in points.",
+        f"Interval: {verdict.level(numbers)}, from the choice of images and, where "
+        "there are several, from the seeds; seeds' sd: standard deviation over "
+        "trainings alone, in points.",
         "Time: training, or a baseline's fit, all included; images/s: reading, "
         "predicting and counting together; memory: of the process on the host.",
     ]
@@ -140,6 +141,7 @@ def differences(numbers: Numbers) -> Table:
             p.difference.value,
             (p.difference.low, p.difference.high),
             p.difference.effect,
+            p.wins,
             p.difference.p,
             p.p,
             "yes" if p.resolved else "not resolved",
@@ -151,13 +153,19 @@ def differences(numbers: Numbers) -> Table:
         Column("points", lambda v: verdict.points(v, 2), ("difference",)),
         _interval(verdict.level(numbers), digits=2),
         Column("effect size", _number("{:.2f}", "-"), ("effect",)),
+        Column("wins, %", lambda v: verdict.per_cent(v, 0), ("wins",)),
         Column("p", _p, ("p",)),
         Column("p corrected", _p, ("p_corrected",)),
         _words("resolved"),
     )
     count = len(rows)
-    note = f"Corrected by Holm over {count} comparison{'s' * (count != 1)}."
-    return Table("differences", "Differences", columns, tuple(rows), notes=(note,))
+    notes = (
+        "Paired over images, both arms on the same resamples. Effect size: Hedges' g, "
+        "the difference over the spread of a training; wins: images that the first "
+        "answers better, ties by half.",
+        f"Corrected by Holm over {count} comparison{'s' * (count != 1)}.",
+    )
+    return Table("differences", "Differences", columns, tuple(rows), notes=notes)
 
 
 def classes(material: Material, numbers: Numbers) -> Table:
@@ -300,6 +308,8 @@ def _time(seconds: float | None) -> str:
 
 
 def _p(p: float) -> str:
+    if math.isnan(p):
+        return "-"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -80,15 +80,10 @@ def basis(material: Material, numbers: Numbers) -> list[str]:
     images = len(material.reference.images)
     seeds = sorted({len(a.runs) for a in material.trained})
     print_ = material.reference.fingerprint(material.split)
-    clusters = (
-        f" in {material.groups} groups"
-        if material.groups < images
-        else ", each taken as independent of the others: no groups are recorded"
-    )
     files = f"fingerprint {print_[:16]}" if print_ else "no fingerprint recorded"
     where = f"{material.split} of {data.get('name', 'a set without a name')}"
     found = [
-        f"Scored on {images} images of {where}{clusters}.",
+        f"Scored on {images} images of {where}, resampled as {material.clusters}.",
         f"Files: {files}. Predicted by: {shared['protocol'] or 'not recorded'}.",
     ]
     if seeds:
