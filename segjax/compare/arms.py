@@ -168,21 +168,27 @@ def _with_groups(there: Sequence[Run]) -> list[Run]:
 
 
 def _values(key: str, there: Sequence[Run], split: str) -> list[str | None]:
-    """What each run has of a thing that all must share; None where it has none."""
+    """What each run has of a thing that all must share; None where it fits any."""
     get: dict[str, Callable[[Run], str | None]] = {
         "dataset": lambda run: run.dataset.get("name"),
-        "classes": lambda run: f"{', '.join(run.class_names)}",
-        "files": lambda run: _files(run, split),
+        "classes": lambda run: ", ".join(run.class_names),
+        "files": lambda run: _files(run, there, split),
         "protocol": _protocol,
         "convention": lambda run: run.evaluation["convention"],
     }
     return [get[key](run) for run in there]
 
 
-def _files(run: Run, split: str) -> str:
-    """The number of images and a digest of files and names."""
-    found = digest([run.fingerprint(split), list(run.images)])
-    return f"{len(run.images)} images, {run.fingerprint(split)[:12] or found[:12]}"
+def _files(run: Run, there: Sequence[Run], split: str) -> str:
+    """Number, names and files of the images.
+
+    Where a run does not record the files, as of a split that it did not train with,
+    those of another run with the same names stand for them.
+    """
+    same = (r.fingerprint(split) for r in (run, *there) if r.images == run.images)
+    files = next(filter(None, same), "not recorded")
+    names = digest(list(run.images))
+    return f"{len(run.images)} images, files {files[:12]}, names {names[:8]}"
 
 
 def _protocol(run: Run) -> str | None:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from segjax.compare.arms import Arm, Material
 from segjax.compare.numbers import Numbers, Standing
@@ -184,7 +184,7 @@ def _curves(arms: Sequence[Arm], styles: Styles) -> Figure | None:
 
 
 def series(arm: Arm, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Steps `(T,)` and values `(S, T)` of a validation value, where all seeds have it."""
+    """Steps `(T,)` and values `(S, T)` of a validation value, if all seeds have it."""
     every = [
         {
             r["step"]: number(r[name])
@@ -231,6 +231,7 @@ def _cost(numbers: Numbers, styles: Styles) -> Figure | None:
         xs = [getattr(s.facts, name) for s in found[name]]
         if max(xs) > 3 * min(xs):
             axis.set_xscale("log")
+            axis.xaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         axis.margins(x=0.25)
         axis.set_xlabel(what[name])

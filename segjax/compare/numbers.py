@@ -193,6 +193,7 @@ def _standing(
 def _estimate(
     arm: Arm, score: Score, options: dict, sums: statistics.Score
 ) -> Estimate | None:
+    """With its interval cut to 0..1, which no score leaves."""
     total = arm.sample.counts.sum(1)
     if np.isnan(score.of(total)).all():
         return None
@@ -200,7 +201,10 @@ def _estimate(
     def weighted(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
         return score.of(sums(weights, counts))
 
-    return statistics.estimate(arm.sample, weighted, **options)
+    found = statistics.estimate(arm.sample, weighted, **options)
+    return dataclasses.replace(
+        found, low=max(0.0, found.low), high=min(1.0, found.high)
+    )
 
 
 def _pairs(

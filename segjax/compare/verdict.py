@@ -26,8 +26,8 @@ def headline(numbers: Numbers) -> str:
         return f"{best.arm.name} is the best of the arms, with {value}."
     if len(tied) == len(own):
         return (
-            f"No best arm: {best.arm.name} has {value}, and no difference from it is "
-            "resolved."
+            f"Not resolved: {best.arm.name} is ahead with {value}, but no difference "
+            "from it is told from chance."
         )
     return (
         f"{best.arm.name} leads with {value}; its lead on {_listed(tied)} is not "
