@@ -1,9 +1,9 @@
 """Compare runs: intervals, paired differences, a report to defend them.
 
 Reads run folders, studies (study.json) and baselines; runs that differ in the seed
-alone are one arm. Needs no checkpoint and no data, but for --pictures. Writes index.html,
-report.md, table.tex, tables as CSV, figures as PNG, SVG and PDF, and comparison.json
-with every number and the runs that it comes from.
+alone are one arm. Needs no checkpoint and no data, but for --pictures. Writes
+index.html, report.md, table.tex, tables as CSV, figures as PNG, SVG and PDF, and
+comparison.json with every number and the runs that it comes from.
 
 examples:
   segjax compare runs/unet_study

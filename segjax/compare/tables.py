@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from segjax.compare import verdict
 from segjax.compare.arms import Material
 from segjax.compare.numbers import Numbers, Standing
@@ -215,12 +213,11 @@ def settings(material: Material) -> Table:
 def images(material: Material, numbers: Numbers) -> Table:
     """Each image's score under each arm, and how far the arms are apart."""
     names = list(numbers.images)
-    values = np.array([numbers.images[n] for n in names]).reshape(len(names), -1)
-    reference = material.reference
-    rows = [
-        (image, *map(float, own), float(own.max() - own.min()) if names else math.nan)
-        for image, own in zip(reference.images, values.T, strict=True)
-    ]
+    shown = material.reference.images if names else ()
+    rows = []
+    for i, image in enumerate(shown):
+        own = [float(numbers.images[name][i]) for name in names]
+        rows.append((image, *own, max(own) - min(own)))
     columns = (
         _words("image"),
         *(Column(n, verdict.per_cent, (n,)) for n in names),

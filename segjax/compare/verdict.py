@@ -16,7 +16,7 @@ def headline(numbers: Numbers) -> str:
     best, pairs = numbers.best, numbers.pairs
     title = numbers.score.title
     if best.score is None:
-        return f"No arm has a {title}."
+        return f"No arm has a score: {title} is not defined here."
     value = f"{per_cent(best.value)} % {title}"
     own = [p for p in pairs if best.arm.name in (p.a, p.b)]
     if not own:

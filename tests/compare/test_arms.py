@@ -181,7 +181,7 @@ def test_baselines_and_groups(tmp_path):
 @pytest.mark.parametrize(
     "key, change, words",
     [
-        ("versions", {"jax": "0.1"}, "differ in their versions. jax"),
+        ("versions", {}, "differ in their versions. flax 0"),
         ("devices", ["gpu"], "differ in their devices"),
         ("code", {"commit": "a" * 40, "dirty": False}, "differ in their code"),
     ],
