@@ -107,7 +107,8 @@ def of(
         ]
         path = out / "pictures" / f"{why}.png"
         drawing.save(grid(rows, info), path)
-        seeds = ", ".join(f"{a.name}: {a.runs[0].place.id}" for a in trained[:ARMS])
+        used = [a for a in trained if a.name in predicted]
+        seeds = ", ".join(f"{a.name}: {a.runs[0].place.id}" for a in used)
         words = (
             f"{TITLES[why]}: image and predictions, truth and errors. One run an arm: "
             f"{seeds}."

@@ -274,6 +274,24 @@ def test_pictures_that_cannot_be_drawn_are_said(report, tmp_path):
     assert [p.source for p in shown] == ["pictures/b_wide_worst.png"]
 
 
+def test_drawn_pictures_stand_beside_their_scores(report, tmp_path, monkeypatch):
+    material, found = report[:2]
+    truth = np.zeros((8, 12), np.uint8)
+    source = [{"image": np.zeros((8, 12, 3), np.uint8), "label": truth}] * 8
+
+    class Toy(list):
+        info = made_up.INFO
+
+    def predict(run, split, wanted):
+        return Toy(source), dict.fromkeys(wanted, truth)
+
+    monkeypatch.setattr(pictures, "_predict", predict)
+    monkeypatch.setattr(page.figures, "draw", lambda *_: [])
+    page.write(material, found, tmp_path, draw=True)
+    links = parse(tmp_path / "index.html").links
+    assert {f"pictures/{why}.png" for why in pictures.TITLES} <= set(links)
+
+
 def test_images_are_chosen_by_their_scores(report):
     found = report[1]
     chosen = page.chosen_images(found)
