@@ -317,7 +317,7 @@ class _Run:
         )
         info, name = self.parts.info, self.config.val_split
         print(f"\n{name} of {info.name}, best weights (step {at}):\n")
-        table = per_class.table(result.counts, info.class_names, result.convention)
+        table = per_class.table(result.per_image, info.class_names, result.convention)
         print(f"{table}\n{info.note}".rstrip())
         print(f"\nPictures and all else: {self.workdir / 'index.html'}")
 

@@ -94,10 +94,10 @@ def run(args: argparse.Namespace) -> int:
     words = [
         f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}:",
         "",
-        per_class.table(result.counts, names, result.convention),
+        per_class.table(result.per_image, names, result.convention),
         *filter(None, [parts.info.note]),
     ]
-    every = {c: scores.miou(result.counts, c) for c in scores.CONVENTIONS}
+    every = {c: scores.miou(result.per_image, c) for c in scores.CONVENTIONS}
     if args.convention == "all":
         words += ["", _conventions(every, scores.CONVENTIONS)]
     written = out / "evaluation" / f"{name}.json"

@@ -49,7 +49,7 @@ class Evaluation:
 
         `loss`, where there is one, is the mean over images of each image's loss.
         """
-        summary = dict(scores.summary(self.counts, self.convention))
+        summary = dict(scores.summary(self.per_image, self.convention))
         if np.isfinite(self.losses).any():
             summary["loss"] = float(self.losses.mean(dtype=np.float64))
         return summary

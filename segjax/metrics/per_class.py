@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Integer
 
 from segjax.metrics import scores
 
@@ -16,20 +15,24 @@ COLUMNS = {
 
 
 def table(
-    counts: Integer[np.ndarray, "K P"],
+    counts: scores.Split,
     class_names: Sequence[str],
     convention: str = "union",
 ) -> str:
     """One row a class and one of means, in per cent, with the convention's sentence.
+
+    The rows of the classes are of all images together, the last one is made as the
+    convention says.
 
     A class without true and predicted pixels reads `absent`; a score that is undefined
     for another reason (precision of a class never predicted) reads `-`. `pixels` is the
     class's share of the true pixels.
 
     Raises:
-      UserError: `convention` is not known.
+      UserError: `convention` is not known, or needs the counts of each image.
     """
     rule = scores.find(convention)
+    given, counts = counts, scores.together(counts)
     absent, counted = scores.absence(counts, rule)
     true = counts.sum(axis=1)
     values = {name: score(counts) for name, score in COLUMNS.items()}
@@ -41,11 +44,15 @@ def table(
         else:
             cells += [_per_cent(column[k]) for column in values.values()]
         body.append([name, *cells])
-    means = [_per_cent(scores.mean(f, counts, convention)) for f in COLUMNS.values()]
+    means = [_per_cent(scores.mean(f, given, convention)) for f in COLUMNS.values()]
     rows = [["class", "pixels", *COLUMNS], *body, ["mean", "", *means]]
     head, *lines, foot = _align(rows)
     ruler = "-" * len(head)
     averaged = f"{counted.sum()} of {len(counted)} classes averaged"
+    if rule.images != "together":
+        averaged = f"the mean is over {len(given)} images"
+    elif rule.over == "none":
+        averaged = f"{len(counted)} classes together"
     note = f"Per cent. {averaged}: {rule.sentence}."
     return "\n".join([head, ruler, *lines, ruler, foot, note])
 

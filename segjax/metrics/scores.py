@@ -11,9 +11,11 @@ precision  TP / (TP + FP)            never predicted
 recall     TP / (TP + FN)            never true
 =========  ========================  ==============================
 
-A mean over classes needs a rule for absent classes, and systems differ: the same counts
-can give a mean IoU of 0.44 and of 0.87. `CONVENTIONS` names the rules; a mean is to be
-printed with its rule's sentence. For a binary task, the foreground is class 1.
+A mean needs rules: what of absent classes, whether the background counts, whether images
+are averaged or their pixels. Systems differ: the same counts can give a mean IoU of 0.42
+and of 0.87. `CONVENTIONS` names the rules; a mean is to be printed with its rule's
+sentence. Every rule takes the counts of each image, `(N, K, K)`; those that pool the
+images take their sum, `(K, K)`, too. For a binary task, the foreground is class 1.
 """
 
 import dataclasses
@@ -34,24 +36,34 @@ Counts = Integer[np.ndarray, "*N K P"]
 
 PerClass = Float64[np.ndarray, "*N K"]
 
+Split = Integer[np.ndarray, "N K P"] | Integer[np.ndarray, "K P"]
+"""The counts of each image, or their sum; some conventions need those of each."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Convention:
-    """A rule for means over classes.
+    """A rule for means over classes and images.
 
     Attributes:
       sentence: the rule in words, to be printed beside the number.
-      over: the classes averaged: with true pixels; with true or predicted pixels; all.
+      over: the classes averaged: with true pixels; with true or predicted pixels; all;
+        or `none`: their hits and errors are added, and one score is made of the sums.
+      images: `together`: their counts are added, then scored; `each`: scored one by one,
+        the mean over classes taken in each, then the mean over images; `each_class`: as
+        `each`, but the mean over images is taken for each class first.
       absent_iou: IoU of a class neither true nor predicted, where it is averaged.
       absent_other: its Dice, precision and recall.
+      background: whether class 0 is averaged.
       other_is_missed: whether a pixel predicted as none of the classes is a false
         negative; else such pixels are dropped.
     """
 
     sentence: str
-    over: Literal["truth", "union", "all"]
+    over: Literal["truth", "union", "all", "none"]
+    images: Literal["together", "each", "each_class"] = "together"
     absent_iou: float = np.nan
     absent_other: float = np.nan
+    background: bool = True
     other_is_missed: bool = True
 
     @property
@@ -93,6 +105,31 @@ RULES = {
         "predicted as an ignored class is a false negative (as cityscapesScripts)",
         over="union",
     ),
+    "micro": Convention(
+        "no mean over classes: their hits, false positives and false negatives are "
+        "added and scored once (as segmentation_models_pytorch, micro)",
+        over="none",
+    ),
+    "per_image": Convention(
+        "mean over images of each image's mean over the classes that are true in it "
+        "(as MONAI MeanIoU, empty ignored)",
+        over="truth",
+        images="each",
+    ),
+    "foreground": Convention(
+        "mean over all classes but the first of each class's mean over the images "
+        "where it is true or predicted; not a number if a class is in no image (as "
+        "nnU-Net)",
+        over="all",
+        images="each_class",
+        background=False,
+    ),
+    "foreground_pooled": Convention(
+        "mean over classes but the first that are true or predicted somewhere, all "
+        "images together",
+        over="union",
+        background=False,
+    ),
 }
 
 CONVENTIONS = {name: rule.sentence for name, rule in RULES.items()}
@@ -123,41 +160,41 @@ def recall(counts: Counts) -> PerClass:
     return _divide(hits, true)
 
 
-def miou(counts: Counts, convention: str = "union") -> float:
-    """Mean IoU over the classes that the convention counts."""
+def miou(counts: Split, convention: str = "union") -> float:
+    """Mean IoU, as the convention says."""
     return mean(iou, counts, convention)
 
 
-def mean_dice(counts: Counts, convention: str = "union") -> float:
-    """Mean Dice over the classes that the convention counts."""
+def mean_dice(counts: Split, convention: str = "union") -> float:
+    """Mean Dice, as the convention says."""
     return mean(dice, counts, convention)
 
 
-def mean_precision(counts: Counts, convention: str = "union") -> float:
+def mean_precision(counts: Split, convention: str = "union") -> float:
     """Mean precision; a class that is true but never predicted scores 0."""
     return mean(precision, counts, convention)
 
 
-def mean_recall(counts: Counts, convention: str = "union") -> float:
+def mean_recall(counts: Split, convention: str = "union") -> float:
     """Mean recall; a class that is predicted but never true scores 0."""
     return mean(recall, counts, convention)
 
 
-def pixel_accuracy(counts: Counts, convention: str = "union") -> float:
-    """Share of valid pixels whose class is right."""
-    counts = _columns(counts, find(convention))
+def pixel_accuracy(counts: Split, convention: str = "union") -> float:
+    """Share of all images' valid pixels whose class is right."""
+    counts = _columns(together(counts), find(convention))
     return float(_divide(_sums(counts)[0].sum(), counts.sum()))
 
 
-def class_accuracy(counts: Counts, convention: str = "union") -> float:
+def class_accuracy(counts: Split, convention: str = "union") -> float:
     """Mean recall over the classes that are true somewhere, whatever the convention."""
-    each = recall(_columns(counts, find(convention)))
+    each = recall(_columns(together(counts), find(convention)))
     return _average(each[~np.isnan(each)])
 
 
-def frequency_weighted_iou(counts: Counts, convention: str = "union") -> float:
-    """Mean IoU, each class weighted by its share of true pixels."""
-    counts = _columns(counts, find(convention))
+def frequency_weighted_iou(counts: Split, convention: str = "union") -> float:
+    """IoU over all images, each class weighted by its share of true pixels."""
+    counts = _columns(together(counts), find(convention))
     share = _divide(_sums(counts)[1], counts.sum())
     return float(np.sum(share * np.nan_to_num(iou(counts)))) if counts.any() else np.nan
 
@@ -171,38 +208,63 @@ METRICS: dict[str, Callable[..., float]] = {
     "mean_recall": mean_recall,
     "frequency_weighted_iou": frequency_weighted_iou,
 }
-"""Name -> function of one `(K, P)` matrix and a convention, giving one number."""
+"""Name -> function of the counts and a convention, giving one number."""
 
 
-def summary(
-    counts: Integer[np.ndarray, "K P"], convention: str = "union"
-) -> dict[str, float]:
+def summary(counts: Split, convention: str = "union") -> dict[str, float]:
     """Every score of `METRICS`, by name; in 0..1, or NaN where there is no pixel.
 
     Raises:
-      UserError: `convention` is not a name of `CONVENTIONS`.
+      UserError: `convention` is not a name of `CONVENTIONS`, or needs the counts of
+        each image and got their sum.
     """
     return {name: metric(counts, convention) for name, metric in METRICS.items()}
 
 
 def mean(
-    score: Callable[[np.ndarray], np.ndarray],
-    counts: Integer[np.ndarray, "K P"],
-    convention: str = "union",
+    score: Callable[[np.ndarray], np.ndarray], counts: Split, convention: str = "union"
 ) -> float:
-    """Mean over classes of a per-class `score`, by the rule that `convention` names.
+    """Mean of a per-class `score`, by the rule that `convention` names.
 
     Where a class is counted and not absent, an undefined precision or recall is 0 (it
-    was never right, or never there to be found); only `strict` lets it be NaN.
+    was never right, or never there to be found); only a rule that is `strict` lets it
+    be NaN. Where images are scored one by one, those without a counted class are left
+    out; of `foreground` so is every undefined score of an image.
     """
     rule = find(convention)
+    if rule.images == "together":
+        return _mean(score, _columns(together(counts), rule), rule)
+    if counts.ndim == 2:
+        raise UserError(
+            f"convention {convention!r}: is a mean over images and got the sum of their "
+            "counts, (K, K); give those of each, (N, K, K)."
+        )
     counts = _columns(counts, rule)
+    if rule.images == "each":
+        rows = np.asarray([_mean(score, image, rule) for image in counts])
+        return _average(rows[~np.isnan(rows)])
+    each = score(counts)[:, int(not rule.background) :]
+    columns = [column[~np.isnan(column)] for column in each.T]
+    return _average(np.asarray([_average(column) for column in columns]))
+
+
+def _mean(score: Callable, counts: np.ndarray, rule: Convention) -> float:
+    """The mean over the classes of one matrix."""
+    if rule.over == "none":
+        hits, true, predicted = (part.sum() for part in _sums(counts))
+        pooled = np.asarray([[0, predicted - hits], [true - hits, hits]], np.int64)
+        return float(score(pooled)[1])
     absent, counted = absence(counts, rule)
     each = score(counts)
     if not rule.strict:
         each = np.nan_to_num(each)
     each[absent] = rule.absent_iou if score is iou else rule.absent_other
     return _average(each[counted])
+
+
+def together(counts: Split) -> Integer[np.ndarray, "K P"]:
+    """The counts of all images, int64."""
+    return counts if counts.ndim == 2 else counts.sum(axis=0, dtype=np.int64)
 
 
 def find(convention: str) -> Convention:
@@ -222,8 +284,10 @@ def absence(
     """`(absent, counted)`: neither true nor predicted; part of the rule's means."""
     _, true, predicted = _sums(counts)
     absent = (true == 0) & (predicted == 0)
-    counted = {"truth": true > 0, "union": ~absent, "all": np.ones_like(absent)}
-    return absent, counted[rule.over]
+    every = np.ones_like(absent)
+    counted = {"truth": true > 0, "union": ~absent, "all": every, "none": every}
+    first = np.arange(counts.shape[-2]) == 0
+    return absent, counted[rule.over] & (rule.background | ~first)
 
 
 def _sums(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -35,3 +35,15 @@ def test_no_pixels_is_a_table_too():
     text = per_class.table(np.zeros((4, 4), np.int64), NAMES)
     assert "0 of 4 classes averaged" in text
     assert "nan" not in text
+
+
+def test_the_note_tells_what_the_mean_is_over():
+    images = np.stack([COUNTS, 2 * COUNTS])
+    *_, mean, note = per_class.table(images, NAMES, "per_image").splitlines()
+    assert mean.split()[1] == "87.37"
+    assert note.startswith("Per cent. the mean is over 2 images: mean over images")
+    *_, mean, note = per_class.table(images, NAMES, "micro").splitlines()
+    assert mean.split()[1] == "87.50"
+    assert note.startswith("Per cent. 4 classes together: no mean over classes")
+    *_, note = per_class.table(images, NAMES, "foreground_pooled").splitlines()
+    assert note.startswith("Per cent. 2 of 4 classes averaged")

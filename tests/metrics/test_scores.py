@@ -19,10 +19,14 @@ TOY = np.asarray([[900, 50, 10, 0], [40, 500, 0, 0], [0] * 4, [0] * 4], np.int64
         ("absent_is_zero", 0.437, 0.466),
         ("strict", np.nan, np.nan),
         ("cityscapes", 0.582, 0.622),
+        ("micro", 0.875, 0.933),
+        ("per_image", 0.874, 0.932),
+        ("foreground", np.nan, np.nan),
+        ("foreground_pooled", 0.424, 0.459),
     ],
 )
 def test_one_prediction_many_means(convention, miou, mean_dice):
-    found = scores.summary(TOY, convention)
+    found = scores.summary(TOY[None], convention)
     np.testing.assert_allclose(found["miou"], miou, atol=5e-4)
     np.testing.assert_allclose(found["mean_dice"], mean_dice, atol=5e-4)
 
@@ -34,7 +38,8 @@ def test_every_convention_is_in_the_test_above_and_has_a_sentence():
         for i in range(len(mark.args[1]))
     }
     assert all(
-        sentence.startswith("mean over") for sentence in scores.CONVENTIONS.values()
+        sentence.startswith(("mean over", "no mean over"))
+        for sentence in scores.CONVENTIONS.values()
     )
 
 
@@ -115,17 +120,22 @@ def test_counts_beyond_32_bits():
     assert scores.summary(big) == pytest.approx(scores.summary(TOY), rel=1e-12)
 
 
-@pytest.mark.parametrize("convention", ["union", "truth", "strict", "cityscapes"])
+ABSENT_HAS_A_SCORE = {"absent_is_one", "absent_is_zero"}
+
+
+@pytest.mark.parametrize(
+    "convention", [c for c in scores.CONVENTIONS if c not in ABSENT_HAS_A_SCORE]
+)
 def test_no_pixels_are_nan(convention):
-    found = scores.summary(np.zeros((3, 3), np.int64), convention)
+    found = scores.summary(np.zeros((2, 3, 3), np.int64), convention)
     assert all(np.isnan(v) for v in found.values())
 
 
 @pytest.mark.parametrize("convention", scores.CONVENTIONS)
 def test_perfect_is_one_and_values_are_floats(convention):
-    found = scores.summary(np.diag([5, 2, 9]).astype(np.int64), convention)
+    found = scores.summary(np.diag([5, 2, 9]).astype(np.int64)[None], convention)
     assert found == dict.fromkeys(scores.METRICS, 1.0)
-    assert all(type(v) is float for v in scores.summary(TOY, convention).values())
+    assert all(type(v) is float for v in scores.summary(TOY[None], convention).values())
 
 
 def test_means_are_added_from_first_to_last_as_the_official_tools_do():
@@ -143,3 +153,80 @@ def test_means_are_added_from_first_to_last_as_the_official_tools_do():
 def test_unknown_convention_is_refused():
     with pytest.raises(UserError, match="Did you mean 'union'"):
         scores.summary(TOY, "unions")
+
+
+# Two images: class 2 is in the second alone, class 1 of the first is never found.
+PAIR = np.asarray(
+    [[[6, 0, 0], [2, 0, 0], [0, 0, 0]], [[4, 1, 0], [0, 3, 0], [0, 1, 1]]], np.int64
+)
+
+
+def test_means_over_images_by_hand():
+    first, second = [6 / 8, 0], [4 / 5, 3 / 5, 1 / 2]
+    means = {
+        "per_image": (np.mean(first) + np.mean(second)) / 2,
+        "foreground": ((0 + 3 / 5) / 2 + 1 / 2) / 2,  # class 2: of the second alone
+        "foreground_pooled": (3 / 7 + 1 / 2) / 2,
+        "micro": 14 / (14 + 4 + 4),
+        "union": (10 / 13 + 3 / 7 + 1 / 2) / 3,
+    }
+    for convention, expected in means.items():
+        assert scores.miou(PAIR, convention) == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_image_counts_the_classes_true_in_it():
+    """Class 1 is predicted in an image without it: no term there, as with MONAI."""
+    counts = np.asarray([[[3, 1], [0, 0]], [[2, 0], [1, 1]]], np.int64)
+    assert scores.miou(counts, "per_image") == (3 / 4 + (2 / 3 + 1 / 2) / 2) / 2
+    assert scores.miou(counts, "foreground") == (0 + 1 / 2) / 2
+    blank = np.concatenate([counts, np.zeros((1, 2, 2), np.int64)])  # nothing valid
+    for convention in ("per_image", "foreground"):
+        assert scores.miou(blank, convention) == scores.miou(counts, convention)
+
+
+@pytest.mark.parametrize("convention", ["per_image", "foreground"])
+def test_a_mean_over_images_is_not_made_of_their_sum(convention):
+    with pytest.raises(UserError, match="give those of each"):
+        scores.miou(TOY, convention)
+
+
+@pytest.mark.parametrize(
+    "convention", [c for c, r in scores.RULES.items() if r.images == "together"]
+)
+def test_other_means_are_the_same_of_images_and_of_their_sum(convention):
+    found = scores.summary(PAIR.astype(np.int32), convention)
+    assert found == scores.summary(PAIR.sum(0), convention)
+
+
+def test_micro_per_image_and_foreground_equal_scikit_learn():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(7)
+    counts, macros, classes = [], [], []
+    every_true, every_predicted = [], []
+    for present in ([0, 1, 3], [0, 2], [1, 2, 3], [0, 1]):
+        true = rng.choice(present, 200)
+        predicted = np.where(rng.random(200) < 0.7, true, rng.choice([0, 1, 2], 200))
+        counts.append(sklearn.confusion_matrix(true, predicted, labels=range(4)))
+        macros.append(
+            sklearn.jaccard_score(true, predicted, labels=present, average="macro")
+        )
+        dice = sklearn.f1_score(  # its Jaccard cannot say that a class is absent
+            true, predicted, labels=range(4), average=None, zero_division=np.nan
+        )
+        classes.append(dice / (2 - dice))
+        every_true.append(true)
+        every_predicted.append(predicted)
+    pooled = np.concatenate(every_true), np.concatenate(every_predicted)
+    expected = {
+        "micro": sklearn.jaccard_score(*pooled, average="micro"),
+        "per_image": np.mean(macros),
+        "foreground": np.nanmean(classes, axis=0)[1:].mean(),
+        "foreground_pooled": sklearn.jaccard_score(
+            *pooled, labels=[1, 2, 3], average="macro"
+        ),
+    }
+    for convention, value in expected.items():
+        found = scores.miou(np.stack(counts), convention)
+        np.testing.assert_allclose(found, value, rtol=1e-12)
+    found = scores.mean_dice(np.stack(counts), "micro")
+    np.testing.assert_allclose(found, sklearn.f1_score(*pooled, average="micro"))
