@@ -192,13 +192,11 @@ def _files(run: Run, there: Sequence[Run], split: str) -> str:
 
 
 def _protocol(run: Run) -> str | None:
-    """How the images were predicted; a baseline that says nothing fits any."""
-    written = run.evaluation.get("protocol")
-    if written is None and run.kind != "run":
+    """How the images were shown to a network; None for what is none."""
+    if run.kind != "run":
         return None
-    if written is None:
-        written = run.config.get("evaluate", {}).get("protocol", "whole")
-    return written if isinstance(written, str) else json.dumps(written, sort_keys=True)
+    settings = run.config.get("evaluate", {})
+    return run.evaluation.get("protocol") or settings.get("protocol", "whole()")
 
 
 def _most_common(found: Sequence[str | None]) -> str:

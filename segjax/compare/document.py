@@ -51,7 +51,7 @@ def of(material: Material, numbers: Numbers, out: Path) -> dict[str, Any]:
             for s in numbers.standings
         ],
         "differences": [_pair(p, ids) for p in numbers.pairs],
-        "over_baseline": _pair(numbers.floor, ids) if numbers.floor else None,
+        "beside": [_pair(p, ids) for p in numbers.beside],
         "missing": [
             {"arm": m.place.arm, "run": m.place.id, "why": m.why}
             for m in material.missing

@@ -96,7 +96,8 @@ class Numbers:
       level: of the intervals, such as 0.95.
       standings: the best arm first, baselines among them.
       pairs: of trained arms on the same images, the largest difference first.
-      floor: the best trained arm against the best baseline, uncorrected; None if none.
+      beside: the best trained arm against the best baseline and the best second
+        annotator, as far as there are any; each uncorrected.
       images: name of an arm -> `(N,)` score of each image, the mean over seeds.
     """
 
@@ -105,7 +106,7 @@ class Numbers:
     level: float
     standings: tuple[Standing, ...]
     pairs: tuple[Pair, ...]
-    floor: Pair | None
+    beside: tuple[Pair, ...]
     images: dict[str, Float64[np.ndarray, "N"]]
 
     @property
@@ -156,8 +157,11 @@ def compute(
         for pair in itertools.combinations(trained, 2)
         if against is None or against in (pair[0].name, pair[1].name)
     ]
-    baseline = next((a for a in able if a.kind == "baseline"), None)
-    floor = [(trained[0], baseline)] if trained and baseline else []
+    beside = [
+        (trained[0], next(a for a in able if a.kind == kind))
+        for kind in ("baseline", "annotator")
+        if trained and any(a.kind == kind for a in able)
+    ]
     per_image = scoring.find(wanted.name, names, "union")
     return Numbers(
         score=wanted,
@@ -165,7 +169,7 @@ def compute(
         level=level,
         standings=tuple(standings),
         pairs=_pairs(chosen, wanted, options),
-        floor=next(iter(_pairs(floor, wanted, options)), None),
+        beside=tuple(p for pair in beside for p in _pairs([pair], wanted, options)),
         images={a.name: _each_image(a, per_image) for a in able},
     )
 
@@ -185,34 +189,27 @@ def _standing(
     for k, name in enumerate(names):
         if name in own:
             at = scoring.of_class(class_score, own.index(name), name)
-            classes[k] = _estimate(arm, at, options, sums)
-    own_score = _estimate(arm, wanted, options, sums)
+            classes[k] = _estimate(arm, at, _of_sums(at, sums), options)
+    own_score = _estimate(arm, wanted, wanted.weighted, options)
     return Standing(arm, own_score, tuple(classes), _facts(arm.runs))
 
 
 def _estimate(
-    arm: Arm, score: Score, options: dict, sums: statistics.Score
+    arm: Arm, score: Score, weighted: statistics.Score, options: dict
 ) -> Estimate | None:
-    """With its interval cut to 0..1, which no score leaves."""
-    total = arm.sample.counts.sum(1)
-    if np.isnan(score.of(total)).all():
+    """With its interval cut to 0..1, which no score leaves; None if undefined."""
+    if np.isnan([score.whole(run.counts) for run in arm.runs]).all():
         return None
-
-    def weighted(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        return score.of(sums(weights, counts))
-
     found = statistics.estimate(arm.sample, weighted, **options)
-    return dataclasses.replace(
-        found, low=max(0.0, found.low), high=min(1.0, found.high)
-    )
+    low, high = max(0.0, found.low), min(1.0, found.high)
+    return dataclasses.replace(found, low=low, high=high)
 
 
 def _pairs(
     chosen: Sequence[tuple[Arm, Arm]], score: Score, options: dict
 ) -> tuple[Pair, ...]:
-    weighted = statistics.pooled(score.of)
     found = [
-        statistics.difference(a.sample, b.sample, weighted, **options)
+        statistics.difference(a.sample, b.sample, score.weighted, **options)
         for a, b in chosen
     ]
     corrected = statistics.adjust([d.p for d in found])
@@ -222,12 +219,16 @@ def _pairs(
             b=b.name,
             difference=d,
             p=p,
-            wins=statistics.better(a.sample, b.sample, weighted),
+            wins=statistics.better(a.sample, b.sample, score.weighted),
             resolved=p < 1 - options["level"],
         )
         for (a, b), d, p in zip(chosen, found, corrected, strict=True)
     ]
     return tuple(sorted(pairs, key=lambda pair: -pair.difference.value))
+
+
+def _of_sums(score: Score, sums: statistics.Score) -> statistics.Score:
+    return lambda weights, counts: score.of(sums(weights, counts))
 
 
 def _itself(counts: np.ndarray) -> np.ndarray:
@@ -252,7 +253,7 @@ def _remembered() -> statistics.Score:
 def _each_image(arm: Arm, score: Score) -> Float64[np.ndarray, "N"]:
     with warnings.catch_warnings():  # an image without a label is nan for every seed
         warnings.simplefilter("ignore", RuntimeWarning)
-        return np.nanmean(np.stack([score.of(run.counts) for run in arm.runs]), 0)
+        return np.nanmean(np.stack([score.images(run.counts) for run in arm.runs]), 0)
 
 
 def _facts(runs: Sequence[Run]) -> Facts:

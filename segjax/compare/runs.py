@@ -86,7 +86,7 @@ class Run:
     @property
     def kind(self) -> str:
         """One of `KINDS`."""
-        return self.record.get("kind", "run")
+        return _kind(self.record)
 
     @property
     def name(self) -> str:
@@ -146,7 +146,7 @@ class Run:
     def seconds(self) -> float | None:
         """Wall time of all starts, or of a baseline's fit."""
         if self.kind != "run":
-            return self.record.get("fit_seconds")
+            return self.fact("fit_seconds")
         found = [a["wall_seconds"] for a in self.attempts if "wall_seconds" in a]
         return float(sum(found)) if found else None
 
@@ -156,7 +156,7 @@ class Run:
         The median evaluation of a run after its first one, which compiles.
         """
         if self.kind != "run":
-            seconds = self.record.get("predict_seconds")
+            seconds = self.fact("predict_seconds")
             return len(self.images) / seconds if seconds else None
         found = [r["seconds"] for r in self.timing if r["kind"] == "val"][1:]
         if not found or not (seconds := statistics.median(found)):
@@ -212,10 +212,11 @@ def _read(place: Place, split: str) -> Run | Missing:
     if not (folder / record.RECORD).exists():
         return Missing(place, "not started")
     facts = record.read(folder)
-    kind = facts.get("kind", "run")
+    kind = _kind(facts)
     if kind not in KINDS:
         return Missing(place, f"is of a kind that is not known: {kind!r}")
-    if kind == "run" and (why := _unfinished(facts.get("attempts") or [{}])):
+    attempts = facts.get("attempts") or ([{}] if kind == "run" else [])
+    if attempts and (why := _unfinished(attempts)):
         return Missing(place, why)
     path = folder / "evaluation" / f"{split}.json"
     rows_path = path.with_name(f"{split}_images.jsonl")
@@ -237,6 +238,12 @@ def _read(place: Place, split: str) -> Run | Missing:
         groups=tuple(r.get("group") or "" for r in rows),
         counts=counts,
     )
+
+
+def _kind(facts: Mapping[str, Any]) -> str:
+    kind = facts.get("kind", "run")
+    annotator = kind == "baseline" and facts.get("name") == "annotator"
+    return "annotator" if annotator else kind
 
 
 def _unfinished(attempts: Sequence[Mapping[str, Any]]) -> str:

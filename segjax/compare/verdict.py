@@ -42,17 +42,41 @@ def sentences(numbers: Numbers, few: int = FEW) -> list[str]:
     found = [of_pair(p, numbers) for p in ranked[:few]]
     if len(ranked) > few:
         found.append(f"{len(ranked) - few} more pairs stand in the table below.")
-    if (floor := numbers.floor) is not None:
-        d = floor.difference
-        gap = f"{interval(d.low, d.high)}, {points(d.value)} points"
-        words = "above" if d.low > 0 else "not told from"
-        found.append(
-            f"{floor.a} is {words} the best baseline, {floor.b} (difference "
-            f"{points(d.value)}, {level(numbers)} CI {interval(d.low, d.high)})."
-            if d.value > 0
-            else f"No trained arm is above the best baseline, {floor.b} ({gap})."
-        )
-    return found
+    kinds = {s.arm.name: s.arm.kind for s in numbers.standings}
+    found += [_beside(p, kinds[p.b], numbers) for p in numbers.beside]
+    return found + _doubts(numbers)
+
+
+def _beside(pair: Pair, kind: str, numbers: Numbers) -> str:
+    """How the best arm stands to a baseline or a second annotator."""
+    d = pair.difference
+    thing = {
+        "baseline": f"the best baseline, {pair.b}",
+        "annotator": "the second annotator",
+    }[kind]
+    words = "above" if d.low > 0 else "below" if d.high < 0 else "not told from"
+    return (
+        f"{pair.a} is {words} {thing} (difference {points(d.value)}, "
+        f"{level(numbers)} CI {interval(d.low, d.high)})."
+    )
+
+
+def _doubts(numbers: Numbers) -> list[str]:
+    """What would resolve what is not: seeds or images."""
+    open_ = [p.difference for p in numbers.pairs if not p.resolved]
+    known = [d for d in open_ if not d.one_seed]
+    if not known:
+        return []
+    seeds = sum(d.seed_sd > d.images_sd for d in known)
+    number = f"{len(known)} unresolved pair{'s' * (len(known) > 1)}"
+    if seeds == len(known):
+        return [f"Of {number}, the seeds are the larger doubt: train more of them."]
+    if not seeds:
+        return [f"Of {number}, the images are the larger doubt: score more of them."]
+    return [
+        f"Of {number}, the seeds are the larger doubt in {seeds}, the images in the "
+        "others."
+    ]
 
 
 def of_pair(pair: Pair, numbers: Numbers) -> str:

@@ -11,11 +11,11 @@ precision  TP / (TP + FP)            never predicted
 recall     TP / (TP + FN)            never true
 =========  ========================  ==============================
 
-A mean needs rules: what of absent classes, whether the background counts, whether images
-are averaged or their pixels. Systems differ: the same counts can give a mean IoU of 0.42
-and of 0.87. `CONVENTIONS` names the rules; a mean is to be printed with its rule's
-sentence. Every rule takes the counts of each image, `(N, K, K)`; those that pool the
-images take their sum, `(K, K)`, too. For a binary task, the foreground is class 1.
+A mean needs rules: what of absent classes, whether the background counts, whether
+images are averaged or their pixels. Systems differ: the same counts can give a mean IoU
+of 0.42 and of 0.87. `CONVENTIONS` names the rules; a mean is to be printed with its
+rule's sentence. Every rule takes the counts of each image, `(N, K, K)`; those that pool
+the images take their sum, `(K, K)`, too. For a binary task, the foreground is class 1.
 """
 
 import dataclasses
@@ -48,9 +48,9 @@ class Convention:
       sentence: the rule in words, to be printed beside the number.
       over: the classes averaged: with true pixels; with true or predicted pixels; all;
         or `none`: their hits and errors are added, and one score is made of the sums.
-      images: `together`: their counts are added, then scored; `each`: scored one by one,
-        the mean over classes taken in each, then the mean over images; `each_class`: as
-        `each`, but the mean over images is taken for each class first.
+      images: `together`: their counts are added, then scored; `each`: scored one by
+        one, the mean over classes taken in each, then the mean over images;
+        `each_class`: as `each`, but the mean over images is taken for each class first.
       absent_iou: IoU of a class neither true nor predicted, where it is averaged.
       absent_other: its Dice, precision and recall.
       background: whether class 0 is averaged.
@@ -236,8 +236,8 @@ def mean(
         return _mean(score, _columns(together(counts), rule), rule)
     if counts.ndim == 2:
         raise UserError(
-            f"convention {convention!r}: is a mean over images and got the sum of their "
-            "counts, (K, K); give those of each, (N, K, K)."
+            f"convention {convention!r}: is a mean over images and got the sum of "
+            "their counts, (K, K); give those of each, (N, K, K)."
         )
     counts = _columns(counts, rule)
     if rule.images == "each":

@@ -87,15 +87,12 @@ def run(
     files="f" * 64,
     info=INFO,
     each=None,
-    evaluate=None,
     scored=True,
     **evaluation_changes,
 ):
     """A run folder whose network finds `right` of 100 pixels of each class."""
     each = counts(right + seed) if each is None else each
     config = {**CONFIG, "seed": seed, "model": {**CONFIG["model"], **(model or {})}}
-    if evaluate:
-        config["evaluate"] = evaluate
     sources = {"train": Split(20, "t" * 64), "val": Split(len(each), files)}
     record.write(
         folder,
@@ -145,15 +142,8 @@ def baseline(folder, right=50, name="otsu", kind="baseline"):
     """A baseline's folder."""
     each = counts(right)
     dataset = record.dataset_entry(INFO, {"val": Split(len(each), "f" * 64)})
-    write_json(
-        folder / "record.json",
-        {
-            "kind": kind,
-            "name": name,
-            "dataset": dataset,
-            "fit_seconds": 1.5,
-            "predict_seconds": 2.0,
-        },
-    )
+    end = {"exit_code": 0, "end": "now", "fit_seconds": 1.5, "predict_seconds": 2.0}
+    facts = {"kind": kind, "name": name, "dataset": dataset, "attempts": [end]}
+    write_json(folder / "record.json", facts)
     evaluation(folder, each)
     return folder

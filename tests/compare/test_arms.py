@@ -80,7 +80,7 @@ UNLIKE = {
     "dataset": ({"info": OTHER}, "data set is 'other'"),
     "classes": ({"info": TABLE}, "class table is '1: roof'"),
     "files": ({"files": "e" * 64}, "evaluated files is '8 images, files eeeeeeeeeeee,"),
-    "protocol": ({"evaluate": {"protocol": "slide"}}, "protocol is 'slide'"),
+    "protocol": ({"protocol": "slide(64)"}, "protocol is 'slide(64)'"),
     "convention": ({"convention": "truth"}, "convention of means is 'truth'"),
 }
 

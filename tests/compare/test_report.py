@@ -76,7 +76,7 @@ def test_the_numbers_by_hand(report):
         assert s.score.low <= s.value <= s.score.high
     by_name = {s.arm.name: s for s in found.standings}
     assert [s.arm.name for s in found.standings] == [NAME, "wide", "poor", "otsu"]
-    assert len(found.pairs) == 3 and found.floor.b == "otsu"
+    assert len(found.pairs) == 3 and [p.b for p in found.beside] == ["otsu"]
     for p in found.pairs:
         gap = by_name[p.a].value - by_name[p.b].value
         assert p.difference.value == pytest.approx(gap)
@@ -100,7 +100,7 @@ def test_the_verdict_says_who_is_above_whom_and_what_is_not_resolved(report):
     basis = " ".join(whole["basis"])
     assert "8 images of val of toy, resampled as 8 images, each for itself" in basis
     assert "ffffffffffffffff" in basis and "model.width" in basis
-    assert "2 to 3 seeds" in basis and "Predicted by: whole" in basis
+    assert "2 to 3 seeds" in basis and "Predicted by: whole()" in basis
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,15 @@ def sums(columns):
 @pytest.mark.parametrize("columns", [4, 5])
 @pytest.mark.parametrize("convention", scores.CONVENTIONS)
 @pytest.mark.parametrize("name", scoring.TITLES)
-def test_means_equal_those_of_the_metrics(name, convention, columns):
+def test_resampled_scores_equal_those_of_the_metrics(name, convention, columns):
     counts = sums(columns)
-    expected = [scores.METRICS[name](c, convention) for c in counts]
-    found = scoring.find(name, NAMES, convention).of(counts.reshape(2, 3, 4, columns))
-    np.testing.assert_allclose(found.ravel(), expected, rtol=1e-13)
+    weights = np.array([[1] * 6, [0, 2, 0, 1, 3, 0], [0, 6, 0, 0, 0, 0]])
+    repeated = [np.repeat(counts, own, axis=0) for own in weights]
+    expected = [scores.METRICS[name](c, convention) for c in repeated]
+    score = scoring.find(name, NAMES, convention)
+    np.testing.assert_allclose(score.weighted(weights, counts), expected, rtol=1e-13)
+    assert score.whole(counts) == pytest.approx(expected[0], nan_ok=True)
+    assert score.images(counts).shape == (6,)
 
 
 @pytest.mark.parametrize("name, each", scoring.CLASS_SCORES.items())
