@@ -142,7 +142,8 @@ def differences(numbers: Numbers) -> Table:
             p.wins,
             p.difference.p,
             p.p,
-            "yes" if p.resolved else "not resolved",
+            ("yes" if p.resolved else "not resolved")
+            + ", one seed" * p.difference.one_seed,
         )
         for p in numbers.pairs
     ]
@@ -163,6 +164,8 @@ def differences(numbers: Numbers) -> Table:
         "answers better, ties by half.",
         f"Corrected by Holm over {count} comparison{'s' * (count != 1)}.",
     )
+    if any(p.difference.one_seed for p in numbers.pairs):
+        notes += ("One seed: of these networks, over images alone.",)
     return Table("differences", "Differences", columns, tuple(rows), notes=notes)
 
 

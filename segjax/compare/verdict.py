@@ -6,6 +6,7 @@ from typing import Any
 
 from segjax.compare.arms import Material
 from segjax.compare.numbers import Numbers, Pair
+from segjax.compare.statistics import Difference
 
 FEW = 6
 """Sentences of pairs; the table has them all."""
@@ -57,7 +58,7 @@ def _beside(pair: Pair, kind: str, numbers: Numbers) -> str:
     words = "above" if d.low > 0 else "below" if d.high < 0 else "not told from"
     return (
         f"{pair.a} is {words} {thing} (difference {points(d.value)}, "
-        f"{level(numbers)} CI {interval(d.low, d.high)})."
+        f"{_ci(d, numbers)})."
     )
 
 
@@ -82,7 +83,7 @@ def _doubts(numbers: Numbers) -> list[str]:
 def of_pair(pair: Pair, numbers: Numbers) -> str:
     """`a beats b by 2.3 points ...`, or that it is not resolved."""
     d = pair.difference
-    ci = f"{level(numbers)} CI {interval(d.low, d.high)}"
+    ci = _ci(d, numbers)
     number = len(numbers.pairs)
     corrected = f"p {p_value(pair.p)}"
     if number > 1:
@@ -96,6 +97,12 @@ def of_pair(pair: Pair, numbers: Numbers) -> str:
         f"{pair.a} and {pair.b}: not resolved (difference {points(d.value)}, {ci}, "
         f"{corrected})."
     )
+
+
+def _ci(difference: Difference, numbers: Numbers) -> str:
+    """The interval, and whether it knows nothing of other seeds."""
+    alone = " over images alone" if difference.one_seed else ""
+    return f"{level(numbers)} CI {interval(difference.low, difference.high)}{alone}"
 
 
 def basis(material: Material, numbers: Numbers) -> list[str]:

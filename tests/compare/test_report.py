@@ -118,6 +118,16 @@ def test_a_sentence_of_a_pair(report, value, low, high, p, resolved, words):
     assert verdict.of_pair(pair, report[1]) == words
 
 
+def test_one_seed_is_said_with_the_difference(tmp_path):
+    for seed in (0, 1):
+        made_up.run(tmp_path / f"a{seed}", 80, seed=seed)
+    made_up.run(tmp_path / "b", 60, model={"width": 9})
+    material = arms.gather([tmp_path], "val")
+    found = numbers.compute(material)
+    assert " over images alone, p" in verdict.sentences(found)[0]
+    assert tables.differences(found).rows[0][-1] == "yes, one seed"
+
+
 def test_the_page_nests_escapes_and_links(report):
     material, _, out, _ = report
     parsed = parse(out / "index.html")
