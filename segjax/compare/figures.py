@@ -34,6 +34,8 @@ COLOURS = (
 )
 """Okabe and Ito's colours, which the colour-blind tell apart, and two more."""
 MARKS = "osD^vPX*"
+OTHER_MARKS = "hpd8<>"
+"""Of baselines and annotators."""
 GREY = "#868e96"
 """Of baselines, and of differences that are not resolved."""
 
@@ -50,20 +52,23 @@ CAPTIONS = {
 """Name of a figure -> what it shows."""
 
 
+Styles = dict[str, tuple[str, str]]
+"""Name of an arm -> its colour and mark."""
+
+
 def draw(material: Material, numbers: Numbers, folder: Path) -> list[str]:
     """Draw what there are numbers for; returns the names of the figures.
 
     Raises:
       EnvironmentFault: if the disk refuses.
     """
-    styles = {
-        s.arm.name: (GREY, "h")
-        if s.arm.kind != "run"
-        else (COLOURS[i % len(COLOURS)], MARKS[i % len(MARKS)])
-        for i, s in enumerate(
-            sorted(numbers.standings, key=lambda s: s.arm.kind != "run")
-        )
-    }
+    styles: Styles = {}
+    for trained in (True, False):
+        kind = [s for s in numbers.standings if (s.arm.kind == "run") == trained]
+        marks = MARKS if trained else OTHER_MARKS
+        for i, s in enumerate(kind):
+            colour = COLOURS[i % len(COLOURS)] if trained else GREY
+            styles[s.arm.name] = colour, marks[i % len(marks)]
     made = {
         "scores": _scores(numbers, styles),
         "differences": _differences(numbers),
@@ -75,9 +80,6 @@ def draw(material: Material, numbers: Numbers, folder: Path) -> list[str]:
         if figure is not None:
             _write(figure, folder, name)
     return [name for name, figure in made.items() if figure is not None]
-
-
-Styles = dict[str, tuple[str, str]]
 
 
 def _scores(numbers: Numbers, styles: Styles) -> Figure | None:

@@ -98,10 +98,12 @@ def title(material: Material) -> str:
 
 
 def chosen_images(numbers: Numbers) -> dict[str, list[int]]:
-    """Indices of images worth a look, by why: worst, best, most disputed."""
-    if not numbers.images:
+    """Indices of images worth a look, by why; trained arms choose, if there are any."""
+    names = [s.arm.name for s in numbers.standings if s.arm.kind == "run"]
+    names = [n for n in names if n in numbers.images] or list(numbers.images)
+    if not names:
         return {}
-    values = np.array(list(numbers.images.values()))
+    values = np.array([numbers.images[name] for name in names])
     whole = np.flatnonzero(np.isfinite(values).all(0))
     mean, spread = values[:, whole].mean(0), np.ptp(values[:, whole], axis=0)
     order = whole[np.argsort(mean, kind="stable")]
