@@ -41,6 +41,10 @@ Weights = Integer[np.ndarray, "D N"]
 Values = Float64[np.ndarray, "D"]
 
 
+def _counts_themselves(counts: np.ndarray) -> np.ndarray:
+    return counts
+
+
 @dataclasses.dataclass(frozen=True)
 class Score:
     """What is compared.
@@ -57,7 +61,7 @@ class Score:
     title: str
     sentence: str
     of: Callable[[np.ndarray], np.ndarray]
-    sums: Callable[[np.ndarray], np.ndarray] = lambda counts: counts
+    sums: Callable[[np.ndarray], np.ndarray] = _counts_themselves
 
     def whole(self, counts: Counts) -> float:
         """The score of all images, each once."""
