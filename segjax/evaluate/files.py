@@ -18,9 +18,17 @@ from segjax.report.files import plain, write_json, write_text
 
 
 def write_scores(
-    folder: Path, evaluation: Evaluation, source: Source, info: DatasetInfo
+    folder: Path,
+    evaluation: Evaluation,
+    source: Source,
+    info: DatasetInfo,
+    *,
+    run_id: str = "",
 ) -> None:
-    """`SPLIT.json` (scores and counts) and `SPLIT_images.jsonl` (a line an image)."""
+    """`SPLIT.json` (scores and counts) and `SPLIT_images.jsonl` (a line an image).
+
+    The scores say of which run, data and classes they are; `run_id` is the record's.
+    """
     counts = evaluation.counts
     per_class = {
         "iou": scores.iou(counts),
@@ -34,6 +42,10 @@ def write_scores(
         {
             "split": evaluation.split,
             "step": evaluation.step,
+            "run_id": run_id,
+            "dataset": info.name,
+            "fingerprint": source.fingerprint(),
+            "class_digest": info.digest(),
             "num_images": len(evaluation.per_image),
             "convention": evaluation.convention,
             "convention_sentence": scores.find(evaluation.convention).sentence,
