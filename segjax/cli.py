@@ -1,8 +1,8 @@
 """The command `segjax`: `COMMANDS` says what it does.
 
-Exit codes: 0 done; 2 a mistake in the command line or the data; 75 trouble of the
-machine, try again; 130 and 143 stopped by SIGINT or SIGTERM; 141 the reader of the
-output went away.
+Exit codes: 0 done; 1 the numbers of a replay are others; 2 a mistake in the command
+line or the data; 75 trouble of the machine, try again; 130 and 143 stopped by SIGINT or
+SIGTERM; 141 the reader of the output went away.
 """
 
 import argparse
@@ -28,6 +28,7 @@ COMMANDS = {
     "plan": "what a config needs before it runs: memory, FLOPs, time, what fits",
     "predict": "segment pictures with a trained run",
     "prepare": "store a data set as shards: decoded once, resized once",
+    "replay": "run a run again from its record: the same numbers? what differs?",
 }
 """Name -> what it does; the code is `segjax.commands.NAME`, its blanks as `_`."""
 
