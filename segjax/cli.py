@@ -21,6 +21,7 @@ from segjax.core.tables import unknown
 
 COMMANDS = {
     "doctor": "check this machine: packages, devices, memory, disk, cluster",
+    "doctor run": "check a config: will it learn, how fast, does the loader keep up",
     "evaluate": "score a trained run on a split: per-class table, files, pictures",
     "inspect": "look at a data set before training: counts, problems, samples",
     "inspect data": "audit a data set's files, pairs and splits; a page of the worst",
