@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
             _batches(checked, source), steps=args.steps, progress=update
         )
     findings += _learning_rate(found, trial.learning_rate)
-    measured = speed.measure(checked, source, batches=10, steps=5)
+    _, loader = speed.load(checked, source, 10)
+    measured = speed.Speed(loader, trial.images_per_s())
     findings += _loader(measured, speed.ENOUGH)
     picture = out / "lr.png"
     rates.draw(
