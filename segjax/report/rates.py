@@ -46,12 +46,12 @@ def draw(
             label = f"{name}, {rate:.1e}"
             axis.axvline(rate, color=colour, ls=style, lw=1.1, label=label)
     axis.set_xscale("log")
-    finite = shown[1][np.isfinite(shown[1])]
-    if len(finite):
-        least, first = float(finite.min()), float(finite[0])
-        axis.set_ylim(max(0.0, least - 0.2 * (first - least) - 0.05), 1.6 * first)
+    if np.isfinite(shown).any():  # what is lost at the end leaves the picture
+        least, first = float(np.nanmin(shown)), float(losses[0])
+        room = max(first - least, 0.1 * abs(first))
+        axis.set_ylim(least - 0.1 * room, first + 0.8 * room)
     axis.set_xlabel("learning rate of the step")
     axis.set_title("Learning-rate range test: loss", loc="left", fontweight="bold")
     axis.grid(axis="y", color="#e9ecef")
-    axis.legend(frameon=False, fontsize=8, loc="upper left")
+    axis.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
     write(figure, path)
