@@ -51,7 +51,8 @@ class Range:
       smoothed: the same, an average that forgets, corrected at its start.
       steepest: the rate at which the smoothed loss falls fastest in the logarithm of
         the rate; None if it never falls.
-      suggested: a tenth of the rate of the least smoothed loss; None if it never falls.
+      suggested: the steepest, or a tenth of the rate of the least smoothed loss where
+        that is lower; None if it never falls.
       diverged: the rate at which the loss was not finite or rose to `WORSE` times its
         least; None if it did neither.
     """
@@ -240,7 +241,7 @@ def read_range(rates: Sequence[float], found: Sequence[float]) -> Range:
     if least > 1 and known[least] < 0.98 * known[0]:
         slope = np.gradient(known[: least + 1], at[: least + 1])
         steepest = float(rates[int(np.argmin(slope))])
-        suggested = float(rates[least]) / 10
+        suggested = min(steepest, float(rates[least]) / 10)
     return Range(
         rates=tuple(float(r) for r in rates),
         losses=tuple(float(x) for x in found),

@@ -66,7 +66,7 @@ def labels(*ids):
         (lambda: command._one_batch(one_batch(0.5, 0.05)), "OK", "95 % of the loss"),
         (lambda: command._one_batch(one_batch(0.5, 0.5)), "WARN", "by heart"),
         (lambda: command._learning_rate(ranged(1e-3), 2e-3), "OK", "suggested 1.0e-03"),
-        (lambda: command._learning_rate(ranged(1e-3), 2e-5), "WARN", "ten times off"),
+        (lambda: command._learning_rate(ranged(1e-3), 2e-5), "WARN", "30 times off"),
         (lambda: command._learning_rate(ranged(1e-3, 0.1), 0.5), "FAIL", "lower it"),
         (
             lambda: command._learning_rate(ranged(None), 1e-3),
