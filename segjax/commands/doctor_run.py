@@ -38,7 +38,7 @@ RIGHT, FALLEN = 0.95, 0.9
 
 
 FAR = 30
-"""Times off the suggested rate at which the config's is odd; the test is a rough one."""
+"""Times off the suggested rate at which the config's is odd; the test is rough."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
