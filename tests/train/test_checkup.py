@@ -100,9 +100,7 @@ def test_a_curve_is_read():
     lost = np.where(rates > 1e-1, np.nan, 3 - rates)
     rates = rates.tolist()
     found = checkup.read_range(rates, valley.tolist())
-    assert (
-        1e-3 <= found.suggested <= 1e-1
-    )  # a tenth of the least, which smoothing delays
+    assert 5e-4 <= found.suggested <= 2e-2  # smoothing delays what is seen
     assert found.diverged is None
     rising = checkup.read_range(rates, np.linspace(1, 2, 61).tolist())
     assert rising.suggested is rising.steepest is None
