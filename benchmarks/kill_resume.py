@@ -258,6 +258,7 @@ class _Job:
         sets = self.workdir / "checkpoints"
         newest = folder.steps(sets / "latest")[0]
         state = manifest.read(sets / "latest" / folder.name(newest))
+        scores = json.loads((self.workdir / "evaluation" / "val.json").read_text())
         seen: dict[int, set] = {}
         for row in self.samples():
             seen.setdefault(row["step"], set()).add(
@@ -268,7 +269,7 @@ class _Job:
             "digest": leaves.digest_of(state.leaves),
             "best step": folder.steps(sets / "best"),
             "metrics.jsonl": (self.workdir / "metrics.jsonl").read_bytes(),
-            "evaluation": (self.workdir / "evaluation" / "val.json").read_bytes(),
+            "evaluation": {k: v for k, v in scores.items() if k != "run_id"},
             "samples": {step: seen[step] for step in sorted(seen)},
         }
 

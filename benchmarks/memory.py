@@ -60,7 +60,9 @@ def measure(file: str, classes: int, steps: int) -> dict[str, int]:
     process.prepare()
     from segjax.train import cost, init, plan, speed
 
-    checked, info = config.resolve(load_config(file, ())), plan.made_up(classes)
+    checked = config.resolve(load_config(file, ()))
+    classes = 2 if checked.task == "binary" else classes
+    info = plan.made_up(classes)
     mesh, batch = parallel.make_mesh(), plan.batch_of(checked, info)
     function, model, tx, options = speed.step_without_data(checked, info, mesh)
     target = init.abstract_state(model, tx, **options)

@@ -1,8 +1,8 @@
 """The command `segjax`: `COMMANDS` says what it does.
 
-Exit codes: 0 done; 2 a mistake in the command line or the data; 75 trouble of the
-machine, try again; 130 and 143 stopped by SIGINT or SIGTERM; 141 the reader of the
-output went away.
+Exit codes: 0 done; 1 the numbers of a replay are others; 2 a mistake in the command
+line or the data; 75 trouble of the machine, try again; 130 and 143 stopped by SIGINT or
+SIGTERM; 141 the reader of the output went away.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from segjax.core.tables import unknown
 COMMANDS = {
     "compare": "runs against each other: intervals, paired differences, a report",
     "doctor": "check this machine: packages, devices, memory, disk, cluster",
+    "doctor run": "check a config: will it learn, how fast, does the loader keep up",
     "evaluate": "score a trained run on a split: per-class table, files, pictures",
     "inspect": "look at a data set before training: counts, problems, samples",
     "inspect data": "audit a data set's files, pairs and splits; a page of the worst",
@@ -29,6 +30,7 @@ COMMANDS = {
     "plan": "what a config needs before it runs: memory, FLOPs, time, what fits",
     "predict": "segment pictures with a trained run",
     "prepare": "store a data set as shards: decoded once, resized once",
+    "replay": "run a run again from its record: the same numbers? what differs?",
 }
 """Name -> what it does; the code is `segjax.commands.NAME`, its blanks as `_`."""
 

@@ -43,12 +43,14 @@ class Parts:
       model: the network, without parameters.
       normalize: what pixels go through before the network; a config's `'data'` stands
         here as numbers, once they are known.
+      run_id: of the run that they are the parts of; empty before it is recorded.
     """
 
     config: configs.Config
     info: DatasetInfo
     model: nn.Module
     normalize: Normalize
+    run_id: str = ""
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -205,6 +207,12 @@ class Parts:
             progress=progress,
         )
 
+    def write_scores(
+        self, folder: Path, evaluation: Evaluation, source: Source
+    ) -> None:
+        """`SPLIT.json` and `SPLIT_images.jsonl` in `folder`."""
+        files.write_scores(folder, evaluation, source, self.info, run_id=self.run_id)
+
     def write_report(
         self,
         folder: Path,
@@ -219,7 +227,7 @@ class Parts:
         `pictures/` is of the validation split; that of another split is in
         `evaluation/SPLIT_pictures/`.
         """
-        files.write_scores(folder / "evaluation", evaluation, source, self.info)
+        self.write_scores(folder / "evaluation", evaluation, source)
         split = evaluation.split
         validation = split == self.config.val_split
         place = "pictures" if validation else f"evaluation/{split}_pictures"
@@ -274,6 +282,7 @@ def load(workdir: Path, which: str = "best") -> tuple[Parts, Any, int]:
         )
     checked = configs.resolve(record.read_config(workdir))
     parts = make(checked, record.dataset_info(written["dataset"]))
+    parts = dataclasses.replace(parts, run_id=record.run_id(written))
     weights = checkpoint.read_weights(workdir / "checkpoints", which=which)
     if parts.normalize.from_data:
         numbers = configs.tuples(weights.meta["normalize"])

@@ -23,20 +23,19 @@ from ml_collections import ConfigDict
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts, process
 from segjax.core import cache
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
-from segjax.core.keys import IMAGE
 from segjax.core.state import TrainState
 from segjax.data import datasets, pipeline, sampling, statistics
 from segjax.data.audit import start as audit
 from segjax.data.ops import Normalize
 from segjax.data.source import Source
-from segjax.evaluate import files, measuring
+from segjax.evaluate import measuring
 from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
 from segjax.metrics import measures, per_class, scores
 from segjax.optim import frozen
 from segjax.report import count, page, panel, record
 from segjax.report.journal import Journal, Silent
-from segjax.train import compiled, init, lock, loop, signals
+from segjax.train import compiled, init, lock, loop, signals, trace
 from segjax.train.step import compile_step, step_of
 from segjax.train.window import Window
 
@@ -45,7 +44,12 @@ AUGMENTED = 12
 
 
 def train(
-    settings: Mapping | ConfigDict, *, workdir: Path, cluster: tuple, argv: list[str]
+    settings: Mapping | ConfigDict,
+    *,
+    workdir: Path,
+    cluster: tuple,
+    argv: list[str],
+    stop_at: int | None = None,
 ) -> int:
     """Train to the end or until a signal; returns the exit code.
 
@@ -56,6 +60,7 @@ def train(
       workdir: the run folder, made if absent.
       cluster: coordinator, number of processes, this process's number; None to detect.
       argv: the command line, for the record.
+      stop_at: a step at which to stop as if SIGTERM had come.
 
     Raises:
       SegjaxError: see `core.errors` for the kinds and their exit codes.
@@ -71,7 +76,7 @@ def train(
         code, reason, job = 0, "done", None
         try:
             job = _Run(checked, workdir, writer, begin)
-            job.train(argv)
+            job.train(argv, stop_at)
         except SegjaxError as error:
             code, reason = error.exit_code, str(error)
             raise
@@ -118,7 +123,7 @@ class _Run:
             num_steps=checked.train.num_steps, **checked.optim
         )
 
-    def train(self, argv: list[str]) -> None:
+    def train(self, argv: list[str], stop_at: int | None) -> None:
         """From the newest checkpoint, or from nothing, to the end."""
         options = self.config.train
         guards.refuse_disagreement(self.config, self.training, self.validation)
@@ -138,12 +143,13 @@ class _Run:
                 last = f"finished at step {options.num_steps}"
                 print(f"{self.workdir}: {last}; nothing to do.")
                 return
-            first = self._first(batches)
-            compiling = pool.submit(self._compile, step, mesh, target, first[0])
+            first = trace.first(batches, AUGMENTED)
+            program = pool.submit(self._lower, step, mesh, target, first[0])
+            compiling = pool.submit(self._compile, program)
             state, window = self._start(mesh, checkpoints, target)
             start = int(state.step)
             if self.writer:
-                self._write_record(argv, state)
+                self._write_record(argv, state, trace.facts(first, state, program))
                 self._draw_augmented(first)
             step = compiling.result()
             # A signal before this ends the process at once: there is nothing to save.
@@ -168,6 +174,7 @@ class _Run:
                         eval_every=options.eval_every,
                         save_every=options.save_every,
                         max_skipped_steps=options.max_skipped_steps,
+                        stop_at=stop_at,
                     )
                 except Stopped:
                     checkpoints.wait()
@@ -242,12 +249,15 @@ class _Run:
             "channels": self.parts.info.pixels.channels,
         }
 
-    def _compile(self, step, mesh: Mesh, target: TrainState, batch: dict):
-        """The step as a program for batches like this one."""
+    def _lower(self, step, mesh: Mesh, target: TrainState, batch: dict):
+        """The step as a program for batches like this one, yet to be compiled."""
         shapes = parallel.abstract_batch(mesh, batch)
-        program = compile_step(step, mesh).lower(target, shapes).compile()
+        return compile_step(step, mesh).lower(target, shapes)
+
+    def _compile(self, program: concurrent.futures.Future):
+        compiled = program.result().compile()
         self._mark("compiled")
-        return program
+        return compiled
 
     def _start(
         self, mesh: Mesh, checkpoints, target: TrainState
@@ -284,7 +294,7 @@ class _Run:
         each = scores.iou(result.counts)
         if self.writer:  # the newest; the best weights have the last word
             folder = self.workdir / "evaluation"
-            files.write_scores(folder, result, self.validation, self.parts.info)
+            self.parts.write_scores(folder, result, self.validation)
         names = self.parts.info.class_names
         rows = {f"iou/{name}": iou for name, iou in zip(names, each, strict=True)}
         journal.validation(at, summary | rows, time.monotonic() - begin)
@@ -346,10 +356,10 @@ class _Run:
         found = compiled.counts() - self.compiled_before
         return {name: found[name] for name in ("step", "forward")}
 
-    def _write_record(self, argv: list[str], state: TrainState) -> None:
+    def _write_record(self, argv: list[str], state: TrainState, traced: dict) -> None:
         names = (self.config.train_split, self.config.val_split)
         sources = dict(zip(names, (self.training, self.validation), strict=True))
-        record.write(
+        run_id = record.write(
             self.workdir,
             config=self.config.plain,
             argv=argv,
@@ -359,21 +369,16 @@ class _Run:
             facts={
                 "start_step": int(state.step),
                 "processes": jax.process_count(),
+                "cores": process.cores(),
+                "trace": traced,
                 "parameters": init.count_parameters(state.params),
                 "normalize": self.parts.normalize.numbers(),
                 "running_statistics": init.count_parameters(state.batch_stats),
                 **({"init_from": self.ledger.facts()} if self.ledger else {}),
             },
         )
+        self.parts = dataclasses.replace(self.parts, run_id=run_id)
         self.recorded = True
-
-    def _first(self, batches) -> list[dict[str, np.ndarray]]:
-        """The run's first batches, with `AUGMENTED` examples or more."""
-        stream, first = batches(0), []
-        while sum(len(batch[IMAGE]) for batch in first) < AUGMENTED:
-            first.append(next(stream))
-        stream.close()
-        return first
 
     def _draw_augmented(self, first: list[dict[str, np.ndarray]]) -> None:
         """A picture of what the network will see."""

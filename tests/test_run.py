@@ -205,8 +205,16 @@ def test_a_stopped_run_ends_as_one_never_stopped(
     _, said = train(workdir, settings())
     assert f"resuming at step {stop_at} of {STEPS}" in said
     assert state_digest(workdir) == state_digest(finished[0])
-    for name in ("metrics.jsonl", "evaluation/val.json", "evaluation/val_images.jsonl"):
+    for name in ("metrics.jsonl", "evaluation/val_images.jsonl"):
         assert (workdir / name).read_bytes() == (finished[0] / name).read_bytes(), name
+    ends = [
+        json.loads((w / "evaluation/val.json").read_text())
+        for w in (workdir, finished[0])
+    ]
+    ids = [end.pop("run_id") for end in ends]
+    assert ids == [record.read(w)["run_id"] for w in (workdir, finished[0])]
+    assert ends[0] == ends[1]
+    assert ids[0] != ids[1]
     codes = [a["exit_code"] for a in record.read(workdir)["attempts"]]
     assert codes == [143, 0]
 

@@ -295,6 +295,7 @@ class Checkpoints:
             if self._primary:
                 shutil.rmtree(temporary, ignore_errors=True)
             raise
+        shelf.note(self.directory, facts)
         _log.info("%s: committed", final)
         self._promote(facts)
         for step in list(shelf.committed(final.parent))[self.keep :]:

@@ -1,5 +1,6 @@
 """One set of checkpoints on the disk: which there are, which are whole."""
 
+import json
 import logging
 import shutil
 from collections.abc import Collection
@@ -7,11 +8,15 @@ from pathlib import Path
 
 from segjax.checkpoint import folder, manifest
 from segjax.checkpoint.arrays import first_line
+from segjax.checkpoint.leaves import digest_of
 from segjax.checkpoint.manifest import Damaged, Manifest
 from segjax.core.errors import EnvironmentFault
 
 NONE, DAMAGED = -1, -2
 """Instead of a step: there is no checkpoint; there are only damaged ones."""
+
+DIGESTS = "digests.jsonl"
+"""Digest of the state of every step that was saved, also of those deleted since."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +67,33 @@ def first_whole(
     if step is None:
         damaged = damaged or bool(folder.quarantined(shelf))
     return DAMAGED if damaged else NONE
+
+
+def note(directory: Path, saved: Manifest) -> None:
+    """Keep the digest of a committed state for good, in `DIGESTS`."""
+    row = {"step": saved.step, "state": digest_of(saved.leaves)}
+    with open(directory / DIGESTS, "ab", buffering=0) as file:
+        file.write(f"{json.dumps(row)}\n".encode())
+
+
+def noted(directory: Path) -> dict[int, str]:
+    """Step -> digest of its state, of all steps whose state was ever saved.
+
+    Runs from before digests were kept have those of the checkpoints that are there.
+    """
+    found = {
+        step: digest_of(saved.leaves)
+        for which in ("latest", "best")
+        for step, saved in committed(directory / which).items()
+    }
+    path = directory / DIGESTS
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            row = json.loads(line)
+            found[row["step"]] = row["state"]
+        except (ValueError, KeyError, TypeError):  # torn by a kill
+            continue
+    return found
 
 
 def discard(path: Path, damage: str, *, read_only: bool = False) -> None:

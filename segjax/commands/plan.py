@@ -108,7 +108,7 @@ def _words(found: Any, num_steps: int) -> list[str]:
         f"parameters          {found.parameters:,}",
         f"running statistics  {found.running_statistics:,}",
         f"batch               {batch}{shared}",
-        f"train step          {found.gflop:,.1f} GFLOP",
+        f"train step          {_number(found.gflop)} GFLOP",
         f"memory of a step    {_mib(found.train_bytes)} on a device, by XLA's analysis",
         f"  its state         {_mib(found.state_bytes)}",
         f"compilation         {found.compile_seconds:.1f} s",
@@ -151,7 +151,12 @@ def _bytes(text: str) -> int:
 
 
 def _mib(amount: int) -> str:
-    return f"{amount / 2**20:,.0f} MiB"
+    return f"{_number(amount / 2**20)} MiB"
+
+
+def _number(value: float) -> str:
+    """Three figures, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _duration(seconds: float) -> str:

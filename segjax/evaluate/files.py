@@ -18,9 +18,16 @@ from segjax.report.files import plain, write_arrays, write_json, write_text
 
 
 def write_scores(
-    folder: Path, evaluation: Evaluation, source: Source, info: DatasetInfo
+    folder: Path,
+    evaluation: Evaluation,
+    source: Source,
+    info: DatasetInfo,
+    *,
+    run_id: str = "",
 ) -> None:
     """`SPLIT.json` (scores and counts) and `SPLIT_images.jsonl` (a line an image).
+
+    The scores say of which run, data and classes they are; `run_id` is the record's.
 
     What was measured besides adds `measures` to the first, numbers to the lines, and
     `SPLIT_measures.npz`: the integers of each image, in the order of the lines.
@@ -38,6 +45,10 @@ def write_scores(
         {
             "split": evaluation.split,
             "step": evaluation.step,
+            "run_id": run_id,
+            "dataset": info.name,
+            "fingerprint": source.fingerprint(),
+            "class_digest": info.digest(),
             "num_images": len(evaluation.per_image),
             "protocol": evaluation.protocol,
             "convention": evaluation.convention,

@@ -3,6 +3,7 @@
 `record.json` holds the data set (class table, fingerprint of each split) and one entry
 per start of the run in `attempts`, the newest last: time, command line, code, versions,
 devices, seeds, and how it ended. An entry without `end` was killed or is still running.
+`run_id` is made at the first start and stays; it stands in every file of scores, too.
 Both files are plain JSON: reading a run folder never executes anything.
 """
 
@@ -14,6 +15,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,8 @@ ENVIRONMENT = (
     "NVIDIA_TF32_OVERRIDE",
     "OMP_NUM_THREADS",
     "SEGJAX_DATA",
+    "SEGJAX_KEEP_FREED",
+    "SEGJAX_ONEDNN",
     "SLURM_ARRAY_TASK_ID",
     "SLURM_JOB_ID",
     "SLURM_RESTART_COUNT",
@@ -71,7 +75,7 @@ def write(
     seeds: Mapping[str, Any],
     dataset: Mapping[str, Any],
     facts: Mapping[str, Any] | None = None,
-) -> None:
+) -> str:
     """Record a start: append an attempt to `record.json`, write `config.json`.
 
     Args:
@@ -82,6 +86,9 @@ def write(
       seeds: each seed of the run by name.
       dataset: what `dataset_entry` returns.
       facts: more to keep with the attempt: start step, number of parameters.
+
+    Returns:
+      The id of the run.
 
     Raises:
       UserError: if a file of an earlier start is damaged or a value is not data.
@@ -95,19 +102,38 @@ def write(
     attempt = {
         "start": _now(),
         "argv": _without_secrets(argv),
-        "code": code_version(),
-        "versions": versions(),
-        "platform": platform.platform(),
-        "devices": list(devices),
-        "environment": {k: os.environ[k] for k in ENVIRONMENT if k in os.environ},
+        **surroundings(devices),
         "seeds": dict(seeds),
         "config_digest": digest(new),
         "config_changes": config_changes(old, new),
         **(facts or {}),
     }
     write_config(workdir, new)
-    record = {"dataset": dict(dataset), "attempts": [*attempts, attempt]}
+    own = [attempt["config_digest"], attempt["start"], platform.node(), os.getpid()]
+    record = {
+        "run_id": run_id(record) or digest([*own, time.monotonic_ns()])[:12],
+        "dataset": dict(dataset),
+        "attempts": [*attempts, attempt],
+    }
     write_json(workdir / RECORD, record)
+    return record["run_id"]
+
+
+def surroundings(devices: Sequence[str]) -> dict[str, Any]:
+    """What a result may depend on beside config and data: code, versions, machine."""
+    return {
+        "code": code_version(),
+        "versions": versions(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "devices": list(devices),
+        "environment": {k: os.environ[k] for k in ENVIRONMENT if k in os.environ},
+    }
+
+
+def run_id(record: Mapping[str, Any]) -> str:
+    """The id in what `read` gave; empty for a run from before there were any."""
+    return record.get("run_id", "")
 
 
 def finish(
@@ -257,6 +283,16 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{key}"] = value
     return found
+
+
+def _cpu() -> str:
+    """The processor's name as the kernel tells it, else its architecture."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.machine()
+    found = re.search(r"^model name\s*: (.*)$", text, re.M)
+    return found.group(1) if found else platform.machine()
 
 
 def _without_secrets(argv: Sequence[str]) -> list[str]:

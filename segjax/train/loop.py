@@ -13,6 +13,7 @@ batches from `s` on, so that it goes through the same numbers as one never stopp
 """
 
 import functools
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
@@ -69,6 +70,7 @@ def run(
     eval_every: int,
     save_every: int,
     max_skipped_steps: int,
+    stop_at: int | None = None,
 ) -> TrainState:
     """Train from `state.step` to `num_steps`.
 
@@ -82,10 +84,11 @@ def run(
       stop_requested: the number of the signal that asked to stop, else 0.
       name: example index -> name, for messages.
       window: what the interrupted run had not logged yet; empty for a new run.
+      stop_at: a step at which to stop as if SIGTERM had come.
 
     Raises:
       DivergedError: `max_skipped_steps` updates in a row were not finite.
-      Stopped: a signal came; the state is saved.
+      Stopped: a signal came, or `stop_at`; the state is saved.
     """
     at = int(state.step)
     stream = batches(at)
@@ -103,7 +106,7 @@ def run(
             poll()
 
             last = at == num_steps
-            signum = _stop(stop_requested, at)
+            signum = signal.SIGTERM if at == stop_at else _stop(stop_requested, at)
             log_due = at % log_every == 0 or last
             eval_due = at % eval_every == 0 or last
             save_due = at % save_every == 0 or eval_due or bool(signum)

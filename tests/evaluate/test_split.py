@@ -134,8 +134,13 @@ def test_an_image_missed_or_seen_twice_is_an_error(fault):
 
 
 def test_scores_and_rows_are_written(whole, tmp_path):
-    files.write_scores(tmp_path, whole, Toy(), INFO)
+    files.write_scores(tmp_path, whole, Toy(), INFO, run_id="ab12")
     written = json.loads((tmp_path / "val.json").read_text())
+    assert (written["run_id"], written["dataset"]) == ("ab12", INFO.name)
+    assert (written["fingerprint"], written["class_digest"]) == (
+        Toy().fingerprint(),
+        INFO.digest(),
+    )
     assert np.array_equal(written["counts"], whole.counts)
     assert written["protocol"] == "whole()"
     assert (written["split"], written["step"], written["num_images"]) == ("val", 7, 9)

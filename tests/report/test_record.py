@@ -58,6 +58,29 @@ def test_roundtrip(tmp_path):
     )
 
 
+def test_a_run_keeps_its_id_and_another_has_another(tmp_path):
+    _start(tmp_path / "a")
+    own = record.run_id(record.read(tmp_path / "a"))
+    _start(tmp_path / "a")
+    _start(tmp_path / "b")
+    assert len(own) == 12
+    assert record.run_id(record.read(tmp_path / "a")) == own
+    assert record.run_id(record.read(tmp_path / "b")) != own
+    assert record.run_id({}) == ""  # of a run from before there were any
+
+
+def test_the_surroundings_are_in_every_attempt(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGJAX_ONEDNN", "0")
+    monkeypatch.setenv("SEGJAX_SECRET", "x")
+    _start(tmp_path)
+    (attempt,) = record.read(tmp_path)["attempts"]
+    now = record.surroundings(["cpu", "cpu"])
+    assert {k: attempt[k] for k in now} == now
+    assert attempt["environment"]["SEGJAX_ONEDNN"] == "0"
+    assert "SEGJAX_SECRET" not in attempt["environment"]
+    assert attempt["cpu"]
+
+
 def test_the_data_set_is_read_back(tmp_path):
     _start(tmp_path)
     entry = record.read(tmp_path)["dataset"]
