@@ -20,6 +20,7 @@ from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
 from segjax.core.tables import unknown
 
 COMMANDS = {
+    "baselines": "score cheap methods and a second annotator beside the networks",
     "doctor": "check this machine: packages, devices, memory, disk, cluster",
     "evaluate": "score a trained run on a split: per-class table, files, pictures",
     "inspect": "look at a data set before training: counts, problems, samples",
