@@ -1,6 +1,7 @@
 """Regions that grow from every pixel, named by their colours and places."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -51,10 +52,12 @@ class RegionGrowing:
         """The regions of an image."""
         from skimage import segmentation
 
-        return segmentation.felzenszwalb(
-            image,
-            scale=self.scale,
-            sigma=self.sigma,
-            min_size=self.min_size,
-            channel_axis=-1,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Got image with third dimension")
+            return segmentation.felzenszwalb(
+                image,
+                scale=self.scale,
+                sigma=self.sigma,
+                min_size=self.min_size,
+                channel_axis=-1,
+            )

@@ -52,4 +52,5 @@ class Watershed:
             for c in range(image.shape[-1])
         ]
         edges = np.max([filters.sobel(channel) for channel in smooth], axis=0)
-        return segmentation.watershed(edges) - 1
+        basins = segmentation.watershed(edges)
+        return basins - basins.min()  # from 1, but for a flat image from 0
