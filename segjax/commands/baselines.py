@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         "",
         f"Per cent. mIoU and mean Dice: {rows[0]['convention_sentence']}.",
         *(["* made before, in the same way from the same files."] * _any_kept(rows)),
-        *([f"{ANNOTATOR}: {second.who}; {second.split}."] if second else []),
+        *([f"{ANNOTATOR}: {second.who}, on {second.split}."] if second else []),
         *filter(None, [training.info.note]),
         "",
         f"Written: {', '.join(str(row['folder']) for row in rows)}",

@@ -71,7 +71,9 @@ def _other(options: Mapping[str, Any], split: str) -> Annotated:
             f"{first!r}: annotator {number} drew other images than the first; the two "
             "can only be compared on the same. Check the files."
         )
-    return Annotated(first, other.label, split, f"annotator {number}")
+    return Annotated(
+        first, other.label, split, f"annotator {number} against {3 - number}"
+    )
 
 
 def _twice(sources: list[Source]) -> Annotated:

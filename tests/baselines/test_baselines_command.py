@@ -135,7 +135,7 @@ def test_a_second_annotator_is_scored_as_a_prediction(chase, tmp_path):
     code, document, err = told(DRIVE, *data, "--out", tmp_path / "out")
     assert code == 0, err
     (row,) = json.loads(document)["baselines"]
-    assert row["num_images"] == 1 and row["learnt"] == {"who": "annotator 2"}
+    assert row["num_images"] == 1 and row["learnt"] == {"who": "annotator 2 against 1"}
     scores = json.loads((tmp_path / "out/annotator/evaluation/val.json").read_text())
     assert scores["counts"] == [[600, 200], [200, 200]]
     assert row["classes"][1]["dice"] == 0.5
