@@ -1,7 +1,6 @@
 """Thresholds of one channel, found in each image from its histogram."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,9 @@ MOST_REGIONS = 4
 SURROUNDINGS = 32
 """What is flat has its surroundings taken away: a Gaussian mean whose standard
 deviation is the shorter side over this."""
+
+
+LESS = " less its surroundings"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +67,9 @@ class Otsu:
         counts: dict[str, np.ndarray] = {}
         for image, label in each(source, progress):
             valid = label < K
-            for name, channel in channels(image):
-                region = split(channel, regions)[valid].astype(np.int64)
+            for name in channels(image.shape[-1]):
+                found = split(take(image, name), regions)
+                region = found[valid].astype(np.int64)
                 pairs = np.bincount(region * K + label[valid], minlength=regions * K)
                 counts[name] = counts.get(name, 0) + pairs.reshape(regions, K)
         if not any(table.any() for table in counts.values()):
@@ -96,29 +99,29 @@ class Thresholds:
 
     def __call__(self, image: Image) -> UInt8[np.ndarray, "H W"]:
         """The classes between the image's own thresholds."""
-        channel = next(c for name, c in channels(image) if name == self.channel)
-        return self.ids[split(channel, len(self.ids))]
+        return self.ids[split(take(image, self.channel), len(self.ids))]
 
 
-def channels(image: Image) -> Iterator[tuple[str, Float32[np.ndarray, "H W"]]]:
-    """Name and values of all that a threshold may be of.
+def channels(number: int) -> list[str]:
+    """All that a threshold may be of, for images of so many channels."""
+    plain = [f"channel {c}" for c in range(number)]
+    plain = ["grey", *plain] if number > 1 else plain
+    return [name + behind for name in plain for behind in ("", LESS)]
 
-    Grey is the plain mean, so that it is the same for any channels.
-    """
+
+def take(image: Image, name: str) -> Float32[np.ndarray, "H W"]:
+    """One of `channels`; grey is the plain mean, so that it is the same for any."""
     from scipy import ndimage
 
-    values = image.astype(np.float32)
-    C = values.shape[-1]
-    plain = [(f"channel {c}", values[..., c]) for c in range(C)]
-    if C > 1:
-        plain = [("grey", values.mean(-1)), *plain]
-    sigma = min(values.shape[:2]) / SURROUNDINGS
-    for name, channel in plain:
-        yield name, channel
-        yield (
-            f"{name} less its surroundings",
-            (channel - ndimage.gaussian_filter(channel, sigma)),
-        )
+    plain = name.removesuffix(LESS)
+    if plain == "grey":
+        channel = image.mean(-1, dtype=np.float32)
+    else:
+        channel = image[..., int(plain.split()[1])].astype(np.float32)
+    if name == plain:
+        return channel
+    sigma = min(channel.shape) / SURROUNDINGS
+    return channel - ndimage.gaussian_filter(channel, sigma)
 
 
 def split(

@@ -138,7 +138,11 @@ def features(
         "num_sigma": len(SIGMAS),
         "channel_axis": -1,
     }
-    found = [feature.multiscale_basic_features(part.mean(-1, keepdims=True), **scales)]
+    found = [
+        feature.multiscale_basic_features(
+            part.mean(-1, keepdims=True, dtype=np.float32), **scales
+        )
+    ]
     if image.shape[-1] > 1:
         only = {"edges": False, "texture": False}
         found.append(feature.multiscale_basic_features(part, **only, **scales))
