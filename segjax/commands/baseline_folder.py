@@ -158,6 +158,9 @@ class _Job:
         try:
             facts = self._score(fit)
             code, reason = 0, "done"
+        except SystemExit as stopped:  # by a signal
+            code, reason = stopped.code, "stopped"
+            raise
         except BaseException as error:
             code, reason = getattr(error, "exit_code", 1), str(error) or repr(error)
             raise

@@ -220,6 +220,20 @@ def test_a_balanced_draw():
     assert X.shape == (300, 5) and (abs(X[:, 3:]) < 1).all()
 
 
+@pytest.mark.parametrize("balanced", [False, True])
+def test_a_draw_takes_no_ignored_pixel(balanced):
+    source = shapes(2, noise=0.05)
+    images = []
+    for image, label in zip(source.images, source.labels, strict=True):
+        images.append(np.where(label[..., None] == IGNORE, np.uint8(255), image // 2))
+    source = dataclasses.replace(source, images=tuple(images))
+    X, y, counts = random_forest.sample.draw(
+        source, colour.features, number=10**6, seed=0, balanced=balanced
+    )
+    assert X[:, :3].max() < 128 and set(np.unique(y)) == {0, 1}
+    assert len(y) == counts.sum() == sum((x != IGNORE).sum() for x in source.labels)
+
+
 def test_too_many_channels_are_refused():
     source = shapes(2, Pixels(65))
     with pytest.raises(UserError, match="has 65 channels; 64 are allowed"):
