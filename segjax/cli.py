@@ -20,6 +20,7 @@ from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
 from segjax.core.tables import unknown
 
 COMMANDS = {
+    "baselines": "score cheap methods and a second annotator beside the networks",
     "compare": "runs against each other: intervals, paired differences, a report",
     "doctor": "check this machine: packages, devices, memory, disk, cluster",
     "doctor run": "check a config: will it learn, how fast, does the loader keep up",

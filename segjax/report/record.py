@@ -38,6 +38,9 @@ PACKAGES = (
     "numpy",
     "pillow",
     "opencv-python-headless",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
 )
 """Distributions whose versions can change a result."""
 
