@@ -19,6 +19,7 @@ import sys
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from segjax.core import heap
 from segjax.core.errors import SegjaxError, UserError
 
 CONFIG = config_flags.DEFINE_config_file(
@@ -156,4 +157,5 @@ def _guarded(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    heap.large_pages()
     app.run(_guarded, flags_parser=_parse)

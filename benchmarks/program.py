@@ -7,6 +7,7 @@ from absl import app, flags
 
 from benchmarks import contest, sheet
 from benchmarks.forms import FORMS
+from segjax.core import heap
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.tables import unknown
 
@@ -42,6 +43,7 @@ def start(task: str, kinds: Sequence[str], ways: Mapping[str, Sequence[str]]) ->
         print("\n".join(["", *map(sheet.notes, results)]))
         return 0
 
+    heap.large_pages()  # as a run does; the other side's process gets them, too
     app.run(main)
 
 

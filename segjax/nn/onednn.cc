@@ -3,8 +3,11 @@
 // Each call has the sizes in its arrays and `window`: stride, rate, zeros above, below,
 // left and right of the image, groups. Kernels are (kh, kw, C / groups, F).
 
+#include <cstdlib>
+#include <exception>
 #include <map>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "oneapi/dnnl/dnnl.hpp"
@@ -93,6 +96,46 @@ const Call& Find(Kind kind, Key key) {
   return found->second;
 }
 
+// Memory to work in, lent to one call at a time and kept: what is freed and taken anew
+// between XLA's own arrays scatters them, and new pages cost more than the convolution.
+class Workspace {
+ public:
+  explicit Workspace(size_t size) {
+    {
+      const std::lock_guard<std::mutex> lock(Mutex());
+      if (!Free().empty()) {
+        piece_ = Free().back();
+        Free().pop_back();
+      }
+    }
+    if (piece_.size >= size) return;
+    std::free(piece_.data);
+    piece_ = {std::aligned_alloc(64, (size + 63) / 64 * 64), size};
+    if (piece_.data == nullptr) throw std::bad_alloc();
+  }
+  ~Workspace() {
+    const std::lock_guard<std::mutex> lock(Mutex());
+    Free().push_back(piece_);
+  }
+  Workspace(const Workspace&) = delete;
+  char* data() const { return static_cast<char*>(piece_.data); }
+
+ private:
+  struct Piece {
+    void* data = nullptr;
+    size_t size = 0;
+  };
+  static std::mutex& Mutex() {
+    static std::mutex mutex;
+    return mutex;
+  }
+  static std::vector<Piece>& Free() {
+    static std::vector<Piece> pieces;
+    return pieces;
+  }
+  Piece piece_;
+};
+
 template <typename X, typename K, typename Y>
 ffi::Error Run(Kind kind, X& image, K& kernel, Y& out, Numbers window) {
   Key key;
@@ -105,19 +148,22 @@ ffi::Error Run(Kind kind, X& image, K& kernel, Y& out, Numbers window) {
     dnnl::stream stream(Cpu());
     const memory x(call.image, Cpu(), image.untyped_data());
     const memory y(call.out, Cpu(), out.untyped_data());
+    const size_t turned = call.inner == call.kernel ? 0 : call.inner.get_size();
+    const size_t begin = (turned + 63) / 64 * 64;
+    const Workspace workspace(begin + call.scratch.get_size());
     memory outer(call.kernel, Cpu(), kernel.untyped_data());
-    memory inner = call.inner == call.kernel ? outer : memory(call.inner, Cpu());
-    const bool turned = call.inner != call.kernel;
+    memory inner = turned ? memory(call.inner, Cpu(), workspace.data()) : outer;
+    const memory scratch(call.scratch, Cpu(), workspace.data() + begin);
     if (turned && !gives_kernel) dnnl::reorder(outer, inner).execute(stream, outer, inner);
     call.primitive.execute(
         stream,
         {{gives_image ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, x},
          {gives_kernel ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, inner},
          {kind == Kind::kForward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, y},
-         {DNNL_ARG_SCRATCHPAD, memory(call.scratch, Cpu())}});
+         {DNNL_ARG_SCRATCHPAD, scratch}});
     if (turned && gives_kernel) dnnl::reorder(inner, outer).execute(stream, inner, outer);
     stream.wait();
-  } catch (const dnnl::error& error) {
+  } catch (const std::exception& error) {
     return ffi::Error::Internal(error.what());
   }
   return ffi::Error::Success();
