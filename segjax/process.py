@@ -4,7 +4,10 @@
 depends on the devices. Both leave alone what the user has set.
 """
 
+import hashlib
 import os
+import pathlib
+import platform
 
 import jax
 import jaxlib
@@ -13,6 +16,8 @@ from segjax.core import cache, heap
 
 FEW_CORES = 8
 """Up to so many cores the operations of a program are best run one by one."""
+
+CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 TESTED = ("0.10.2",)
 """Versions of jaxlib that know the flag; one that does not ends the process."""
@@ -36,17 +41,19 @@ def prepare() -> None:
 def keep_compiled() -> str:
     """Let compiled programs be kept on disk for the next start; call it before any is.
 
-    They go to `xla` in the folder that all runs share (see `core.cache`). Not on
-    CPUs: programs that call oneDNN cannot be written, and others were compiled for the
-    very CPU, which another node that reads the folder may not have.
+    They go to `xla` in the folder that all runs share (see `core.cache`); those of a
+    CPU to a folder of its own kind, for another node that reads the folder may have
+    another, on which they would end.
 
     Returns:
       The folder, also if the user named it; empty if nothing is kept.
     """
     if not jax.config.jax_enable_compilation_cache:
         return ""
-    if jax.config.jax_compilation_cache_dir is None and jax.default_backend() != "cpu":
+    if jax.config.jax_compilation_cache_dir is None:
         folder = cache.shared() / "xla"
+        if jax.default_backend() == "cpu":
+            folder /= _kind_of_cpu()
         jax.config.update("jax_compilation_cache_dir", str(folder))
     return jax.config.jax_compilation_cache_dir or ""
 
@@ -56,3 +63,15 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _kind_of_cpu() -> str:
+    """A word for all that a program is compiled for: features of the CPU, cores."""
+    try:
+        lines = CPUINFO.read_text().splitlines()
+    except OSError:
+        lines = [f"model name: {platform.processor()} {platform.node()}"]
+    words = ("model name", "flags", "Features", "CPU part")
+    kind = sorted({line for line in lines if line.startswith(words)})
+    text = "\n".join([platform.machine(), str(cores()), *kind])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -32,6 +32,7 @@ from segjax.evaluate import measuring
 from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
 from segjax.metrics import measures, per_class, scores
+from segjax.nn import onednn
 from segjax.optim import frozen
 from segjax.report import count, page, panel, record
 from segjax.report.journal import Journal, Silent
@@ -370,6 +371,7 @@ class _Run:
                 "start_step": int(state.step),
                 "processes": jax.process_count(),
                 "cores": process.cores(),
+                "convolutions": onednn.absent() or "oneDNN",
                 "trace": traced,
                 "parameters": init.count_parameters(state.params),
                 "normalize": self.parts.normalize.numbers(),

@@ -1,6 +1,7 @@
 """What a process is set to, and what is left alone."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -72,9 +73,18 @@ def test_programs_of_an_accelerator_are_kept(monkeypatch, no_folder, tmp_path):
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "v1" / "xla")
 
 
-def test_programs_of_a_cpu_are_not(no_folder):
-    assert process.keep_compiled() == ""
-    assert jax.config.jax_compilation_cache_dir is None
+def test_programs_of_a_cpu_are_kept_for_its_kind(monkeypatch, no_folder, tmp_path):
+    """Another kind, and another number of cores, has another folder."""
+    monkeypatch.setenv("SEGJAX_CACHE", str(tmp_path))
+    monkeypatch.setattr(process, "CPUINFO", tmp_path / "cpuinfo")
+    found = []
+    for cores, flags in ((2, "avx2"), (2, "avx512f"), (4, "avx2"), (2, "avx2")):
+        monkeypatch.setattr(process, "cores", lambda cores=cores: cores)
+        process.CPUINFO.write_text(f"cpu MHz : {len(found)}\nflags : {flags}\n")
+        jax.config.update("jax_compilation_cache_dir", None)
+        found.append(process.keep_compiled())
+    assert found[0] == found[3] and len(set(found)) == 3
+    assert {pathlib.Path(f).parent for f in found} == {tmp_path / "v1" / "xla"}
 
 
 def test_what_the_user_has_set_is_left(monkeypatch, no_folder, tmp_path):

@@ -184,7 +184,9 @@ def _predict(
     if source.fingerprint() != run.fingerprint(split):
         raise SegjaxError("the data are not those that were scored.")
     examples = (prepare(source[i], parts.config.eval_ops[0]) for i in wanted)
-    found = {p.index: p.ids for p in parts.predict()(variables, examples)}
+    protocol = parts.protocol(run.evaluation.get("protocol"))
+    predict = parts.predict(protocol=protocol)
+    found = {p.index: p.ids for p in predict(variables, examples)}
     return source, found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from segjax.compare import verdict
 from segjax.compare.arms import Material
 from segjax.compare.numbers import Numbers, Standing
+from segjax.report import record
 from segjax.report.progress import duration
 
 UNKNOWN = "not known"
@@ -246,6 +247,7 @@ def trace(material: Material, out: Path) -> Table:
         rows.append(
             (
                 run.place.id,
+                record.run_id(run.record),
                 arm.name,
                 run.seed,
                 os.path.relpath(run.place.folder.resolve(), out.resolve()),
@@ -258,7 +260,7 @@ def trace(material: Material, out: Path) -> Table:
                 " ".join(last.get("argv") or ()),
             )
         )
-    heads = ("run", "arm", "seed", "folder", "commit", "data", "config", "step")
+    heads = ("run", "id", "arm", "seed", "folder", "commit", "data", "config", "step")
     heads += ("versions", "devices", "command")
     columns = tuple(Column(h, _plain, (h,), left=True) for h in heads)
     return Table("runs", "Runs", columns, tuple(rows))

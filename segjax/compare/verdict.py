@@ -23,6 +23,11 @@ def headline(numbers: Numbers) -> str:
     if not own:
         return f"{best.arm.name} reaches {value}; there is nothing to set it against."
     tied = [p.b if p.a == best.arm.name else p.a for p in own if not p.resolved]
+    if not tied and any(p.difference.one_seed for p in own):
+        return (
+            f"{best.arm.name} has the best network, with {value}; one seed an arm says "
+            "nothing of the recipes."
+        )
     if not tied:
         return f"{best.arm.name} is the best of the arms, with {value}."
     if len(tied) == len(own):
@@ -88,6 +93,12 @@ def of_pair(pair: Pair, numbers: Numbers) -> str:
     corrected = f"p {p_value(pair.p)}"
     if number > 1:
         corrected += f" after Holm over {number} comparisons"
+    if pair.resolved and d.one_seed:
+        return (
+            f"The networks of {pair.a} are above those of {pair.b} by "
+            f"{points(d.value)} points {numbers.score.title} ({ci}, {corrected}); with "
+            "one seed that says nothing of their recipes."
+        )
     if pair.resolved:
         return (
             f"{pair.a} beats {pair.b} by {points(d.value)} points "

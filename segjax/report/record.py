@@ -36,6 +36,7 @@ PACKAGES = (
     "orbax-checkpoint",
     "grain",
     "numpy",
+    "onednn-cpu-gomp",
     "pillow",
     "opencv-python-headless",
     "scikit-image",

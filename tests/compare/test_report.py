@@ -125,6 +125,9 @@ def test_one_seed_is_said_with_the_difference(tmp_path):
     material = arms.gather([tmp_path], "val")
     found = numbers.compute(material)
     assert " over images alone, p" in verdict.sentences(found)[0]
+    assert "says nothing of their recipes" in verdict.sentences(found)[0]
+    assert "beats" not in verdict.sentences(found)[0]
+    assert "nothing of the recipes" in verdict.headline(found)
     assert tables.differences(found).rows[0][-1] == "yes, one seed"
 
 
