@@ -12,6 +12,7 @@ from segjax.core import opstring
 from segjax.core.errors import UserError
 from segjax.data import datasets, ops, statistics
 from segjax.report import record
+from segjax.train import step
 
 FROM_DATA = dict(
     input__train_ops="crop(16, 16) | normalize('data')",
@@ -129,7 +130,7 @@ def test_training_uses_the_numbers(finished, tmp_path, monkeypatch, settings):
         given.append(normalize.numbers())
         raise UserError("the step is made.")
 
-    monkeypatch.setattr(run, "make_step", make_step)
+    monkeypatch.setattr(step, "make_step", make_step)
     with pytest.raises(UserError, match="the step is made"):
         train(tmp_path / "run", settings(**FROM_DATA))
     assert given == [record.read(finished)["attempts"][0]["normalize"]]

@@ -12,7 +12,7 @@ from PIL import Image
 from segjax.core import opstring
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
-from segjax.core.keys import IMAGE, LABEL
+from segjax.core.keys import IMAGE, INDEX, LABEL
 from segjax.data import ops
 from segjax.data.display import shown
 from segjax.report.colour import overlay
@@ -124,6 +124,7 @@ def sheet(
     resize = ops.OPS["resize"](height, width)
     examples = [resize.map(e) for e in examples]
     examples = (examples * 4)[: max(4, len(examples))]
+    examples = [{INDEX: np.int64(i), **e} for i, e in enumerate(examples)]
     tiles = [("as it is", examples[0])]
     for string in strings(height, width).values():
         rng, chain = np.random.default_rng(_SEED), certain(string)
