@@ -140,7 +140,7 @@ def _device() -> Iterator[Finding]:
             "device",
             "WARN" if lacks else "OK",
             f"convolutions are computed by {by}",
-            "Training on this CPU takes 2 to 3 times as long: see BUILD.md, On a CPU."
+            "Training on this CPU takes up to twice as long: see BUILD.md, On a CPU."
             * lacks,
         )
     product = jax.jit(lambda a: a @ a.T)
