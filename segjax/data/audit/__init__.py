@@ -36,7 +36,7 @@ from segjax.data.audit.findings import KINDS, VERDICTS, Finding
 from segjax.data.audit.pairs import PairLook
 from segjax.data.source import content_hash
 
-VERSION = 2
+VERSION = 3
 """Raised whenever an audit of the same files may find something else."""
 
 

@@ -23,7 +23,10 @@ BITS = 10
 """Bits of the 64 that two hashes may differ in."""
 
 ALIKE = 0.98
-"""Correlation on the grid from which two pictures are nearly equal."""
+"""Correlation on the grid below which two pictures are surely different."""
+
+ACROSS = 0.99
+"""... from which they are nearly equal: two retinas in equal frames reach 0.988."""
 
 SAME = 0.9985
 """... and from which they are one picture, coded in two ways."""
@@ -64,7 +67,7 @@ def near_duplicates(looks: Sequence[PairLook]) -> list[Finding]:
         one, two = a.image.grey, b.image.grey
         alike = correlation(one, two[:, ::-1] if mirrored else two)
         across = a.candidate.split != b.candidate.split
-        if alike < (ALIKE if across else SAME) or (mirrored and not across):
+        if alike < (ACROSS if across else SAME) or (mirrored and not across):
             continue
         kind = "near_duplicate_across" if across else "near_duplicate"
         text = f"{a.at[0]} ({a.candidate.split}), {b.at[0]} ({b.candidate.split}): "
