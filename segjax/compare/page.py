@@ -14,7 +14,15 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from segjax.compare import document, figures, formats, pictures, tables, verdict
+from segjax.compare import (
+    document,
+    figures,
+    formats,
+    pictures,
+    statistics,
+    tables,
+    verdict,
+)
 from segjax.compare.arms import Material
 from segjax.compare.numbers import Numbers
 from segjax.report.files import write_json, write_text
@@ -41,7 +49,7 @@ def write(
     """
     made = tables.every(material, numbers, out)
     drawn = figures.draw(material, numbers, out / "figures")
-    chosen = chosen_images(numbers)
+    chosen = chosen_images(numbers, material.reference.groups)
     shown, notes = pictures.of(material, numbers, chosen, out, draw=draw)
     whole = document.of(material, numbers, out)
     write_json(out / "comparison.json", whole)
@@ -97,8 +105,11 @@ def title(material: Material) -> str:
     return ", ".join(names[:3]) + more
 
 
-def chosen_images(numbers: Numbers) -> dict[str, list[int]]:
-    """Indices of images worth a look, by why; trained arms choose, if there are any."""
+def chosen_images(numbers: Numbers, groups: Sequence[str]) -> dict[str, list[int]]:
+    """Indices of images worth a look, by why; trained arms choose, if there are any.
+
+    One of each cluster, as far as that goes: neighbours in a clip show the same.
+    """
     names = [s.arm.name for s in numbers.standings if s.arm.kind == "run"]
     names = [n for n in names if n in numbers.images] or list(numbers.images)
     if not names:
@@ -107,11 +118,19 @@ def chosen_images(numbers: Numbers) -> dict[str, list[int]]:
     whole = np.flatnonzero(np.isfinite(values).all(0))
     mean, spread = values[:, whole].mean(0), np.ptp(values[:, whole], axis=0)
     order = whole[np.argsort(mean, kind="stable")]
-    found = {"worst": order[:EXTREMES], "best": order[::-1][:EXTREMES]}
+    found = {"worst": order, "best": order[::-1]}
     if len(values) > 1:
         far = whole[np.argsort(-spread, kind="stable")]
-        found = {"disputed": far[:EXTREMES], **found}
-    return {why: [int(i) for i in indices] for why, indices in found.items()}
+        found = {"disputed": far, **found}
+    cluster, _ = statistics.clusters_of(groups)
+    return {why: _apart(indices, cluster) for why, indices in found.items()}
+
+
+def _apart(indices: np.ndarray, cluster: np.ndarray) -> list[int]:
+    """The first `EXTREMES`: those that are the first of their cluster, then others."""
+    ranked = indices.tolist()
+    firsts = {cluster[i]: i for i in reversed(ranked)}.values()
+    return sorted(ranked, key=lambda i: i not in firsts)[:EXTREMES]
 
 
 def _write_latex(

@@ -127,8 +127,16 @@ def arms(material: Material, numbers: Numbers) -> Table:
     note = material.reference.dataset.get("note", "")
     if note and not any(s.arm.kind == "annotator" for s in numbers.standings):
         notes.append(f"Annotators: {note}")
+    known = [i for i in range(len(columns)) if any(row[i] is not None for row in rows)]
+    if unknown := [c.title for i, c in enumerate(columns) if i not in known]:
+        notes.append(f"Of no arm known: {', '.join(unknown)}.")
     return Table(
-        "arms", "Arms", columns, tuple(rows), _undecided(numbers), tuple(notes)
+        "arms",
+        "Arms",
+        tuple(columns[i] for i in known),
+        tuple(tuple(row[i] for i in known) for row in rows),
+        _undecided(numbers),
+        tuple(notes),
     )
 
 
