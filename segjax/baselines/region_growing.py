@@ -6,13 +6,13 @@ import warnings
 import numpy as np
 from jaxtyping import Float32, Int
 
-from segjax.baselines import regions
-from segjax.baselines.examples import Examples, Progress, low
+from segjax.baselines.examples import low
+from segjax.baselines.regions import Divider
 from segjax.core.errors import raise_problems
 
 
 @dataclasses.dataclass(frozen=True)
-class RegionGrowing:
+class RegionGrowing(Divider):
     """Every pixel is a seed; two regions become one where the edge between them is no
     stronger than those within them.
 
@@ -35,18 +35,6 @@ class RegionGrowing:
 
     def __post_init__(self):
         raise_problems(low(self, scale=0, sigma=0, min_size=1, place=0))
-
-    def fit(
-        self, source: Examples, *, seed: int = 0, progress: Progress = None
-    ) -> regions.Regions:
-        """Learn what the classes look like.
-
-        Raises:
-          UserError: no pixel is labelled.
-        """
-        return regions.fit(
-            source, self.divide, place=self.place, seed=seed, progress=progress
-        )
 
     def divide(self, image: Float32[np.ndarray, "H W C"]) -> Int[np.ndarray, "H W"]:
         """The regions of an image."""

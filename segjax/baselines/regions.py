@@ -42,21 +42,26 @@ class Regions:
         return votes.argmax(1).astype(np.uint8)[regions]
 
 
-def fit(
-    source: Examples,
-    divide: Divide,
-    *,
-    place: float | int,
-    seed: int,
-    progress: Progress = None,
-) -> Regions:
-    """Learn what the classes look like.
+class Divider:
+    """A baseline that divides an image into regions and names them.
 
-    Raises:
-      UserError: no pixel is labelled.
+    Who derives from it is a dataclass with `place`, see `kmeans.KMeans`, and `divide`.
     """
-    colours = colour.fit(
-        source, clusters=CLUSTERS, weight=place, seed=seed, progress=progress
-    )
-    facts = {"clusters": len(colours.centres), "pixels": int(colours.counts.sum())}
-    return Regions(divide, colours, facts)
+
+    place: float | int
+    divide: Divide
+
+    def fit(
+        self, source: Examples, *, seed: int = 0, progress: Progress = None
+    ) -> Regions:
+        """Learn what the classes look like.
+
+        Raises:
+          UserError: no pixel is labelled.
+        """
+        colours = colour.fit(
+            source, clusters=CLUSTERS, weight=self.place, seed=seed, progress=progress
+        )
+        pixels = int(colours.counts.sum())
+        facts = {"clusters": len(colours.centres), "pixels": pixels}
+        return Regions(self.divide, colours, facts)

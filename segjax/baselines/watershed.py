@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float32, Int
 
-from segjax.baselines import regions
-from segjax.baselines.examples import Examples, Progress, low
+from segjax.baselines.examples import low
+from segjax.baselines.regions import Divider
 from segjax.core.errors import raise_problems
 
 
 @dataclasses.dataclass(frozen=True)
-class Watershed:
+class Watershed(Divider):
     """The strength of edges as a relief, flooded from each of its minima.
 
     Source: edges Sobel, Feldman, A 3x3 Isotropic Gradient Operator, 1968; flooding
@@ -29,18 +29,6 @@ class Watershed:
 
     def __post_init__(self):
         raise_problems(low(self, sigma=0, place=0))
-
-    def fit(
-        self, source: Examples, *, seed: int = 0, progress: Progress = None
-    ) -> regions.Regions:
-        """Learn what the classes look like.
-
-        Raises:
-          UserError: no pixel is labelled.
-        """
-        return regions.fit(
-            source, self.divide, place=self.place, seed=seed, progress=progress
-        )
 
     def divide(self, image: Float32[np.ndarray, "H W C"]) -> Int[np.ndarray, "H W"]:
         """The basins of an image."""

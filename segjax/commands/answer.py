@@ -19,6 +19,22 @@ def give(args: argparse.Namespace, words: str, document: Mapping[str, Any]) -> N
         print(json.dumps(plain(document), indent=1, allow_nan=False), flush=True)
 
 
+def add_config(parser: Any, what: str, required: bool = True) -> None:
+    """The argument `--config`, whose fields the words behind it may change.
+
+    Args:
+      parser: of the command, or a group of it.
+      what: is taken of the config, in a few words.
+      required: whether it must be given.
+    """
+    parser.add_argument(
+        "--config",
+        metavar="FILE[:ARG]",
+        help=f"{what}; fields are changed by --config.a.b=v behind it",
+        **({"required": True} if required else {}),
+    )
+
+
 PROTOCOL = (
     "how an image is shown to the network: whole(), slide(height, width) or "
     "tile(height, width, margin), then | flip() | scales(0.5, 1.0); default: the "

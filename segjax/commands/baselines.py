@@ -45,12 +45,7 @@ SCORES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `segjax baselines`."""
-    parser.add_argument(
-        "--config",
-        metavar="FILE[:ARG]",
-        required=True,
-        help="whose data, seed and convention; fields are changed by --config.a.b=v",
-    )
+    answer.add_config(parser, "whose data, seed and convention are taken")
     parser.add_argument(
         "--names",
         metavar="NAME,...",

@@ -36,19 +36,13 @@ GUESS = 2.0
 RIGHT, FALLEN = 0.95, 0.9
 """Share of right pixels, or of its loss gone, by which one batch counts as learnt."""
 
-
 FAR = 30
 """Times off the suggested rate at which the config's is odd; the test is rough."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `segjax doctor run`."""
-    parser.add_argument(
-        "--config",
-        metavar="FILE[:ARG]",
-        required=True,
-        help="the config; fields are changed by --config.a.b=v behind it",
-    )
+    answer.add_config(parser, "the config")
     parser.add_argument(
         "--steps",
         metavar="N",

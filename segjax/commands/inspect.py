@@ -62,11 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_source(parser: argparse.ArgumentParser) -> None:
     """The arguments that name a data set."""
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--config",
-        metavar="FILE[:ARG]",
-        help="the data of this config; fields are changed by --config.a.b=v behind it",
-    )
+    answer.add_config(what, "the data of this config", required=False)
     what.add_argument("--dataset", metavar="NAME", help="a data set without a config")
     parser.add_argument(
         "--root", metavar="DIR", help="folder of the data, with --dataset"

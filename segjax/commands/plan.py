@@ -29,12 +29,7 @@ TIMED = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `segjax plan`."""
-    parser.add_argument(
-        "--config",
-        metavar="FILE[:ARG]",
-        required=True,
-        help="the config; fields are changed by --config.a.b=v behind it",
-    )
+    answer.add_config(parser, "the config")
     parser.add_argument(
         "--memory",
         metavar="SIZE",

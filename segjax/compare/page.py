@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from PIL import Image
 
@@ -25,6 +24,7 @@ from segjax.compare import (
 )
 from segjax.compare.arms import Material
 from segjax.compare.numbers import Numbers
+from segjax.report import templates
 from segjax.report.files import write_json, write_text
 
 PAGE = "index.html"
@@ -74,13 +74,7 @@ def write(
         "pictures": shown,
     }
     write_text(out / "report.md", _markdown(parts))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment(Path(__file__).parent)
     html = environment.get_template("compare.html").render(
         **parts,
         numbers=numbers,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from PIL import Image
 
@@ -15,7 +14,7 @@ from segjax.data.audit import Audit
 from segjax.data.audit.findings import KINDS, VERDICTS, Finding
 from segjax.data.datasets.folder import generated_colours
 from segjax.data.display import shown
-from segjax.report import drawing
+from segjax.report import drawing, templates
 from segjax.report.files import write_text
 
 PAGE = "index.html"
@@ -102,16 +101,8 @@ def write(found: Audit, out: Path, worst: int = 6) -> Path:
                 "findings": shown,
             }
         )
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("audit.html").render(
-        audit=found, rows=rows, words=verdict_words(found)
-    )
+    template = templates.environment().get_template("audit.html")
+    html = template.render(audit=found, rows=rows, words=verdict_words(found))
     write_text(out / PAGE, html)
     return out / PAGE
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from segjax.core.errors import UserError
-from segjax.report import findings, metrics_log, record
+from segjax.report import findings, metrics_log, record, templates
 from segjax.report.files import number, write_text
 from segjax.report.progress import duration
 
@@ -99,13 +99,7 @@ def write(workdir: str | Path, embed: bool = False) -> Path:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment()
     environment.filters |= {
         "score": lambda x: "absent" if math.isnan(number(x)) else f"{number(x):.3f}",
         "measured": lambda x: "-" if math.isnan(number(x)) else f"{number(x):.4g}",

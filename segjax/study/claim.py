@@ -8,8 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import filelock
-
+from segjax.core import locks
 from segjax.core.errors import EnvironmentFault
 
 CLAIM = ".claim"
@@ -24,40 +23,21 @@ def hold(place: Path) -> Iterator[None]:
     Raises:
       EnvironmentFault: it runs elsewhere, or the folder cannot be locked.
     """
-    lock = _lock(place, PATIENCE_S)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except filelock.Timeout:
-        raise EnvironmentFault(
-            f"{place}: another process runs this point. Wait for it, or stop it."
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        raise EnvironmentFault(
-            f"{place}: cannot be locked ({error}); a study needs a disk with file "
-            "locks. Choose another --workdir."
-        ) from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locks.hold(place / CLAIM, PATIENCE_S))
+        except locks.HeldElsewhere:
+            raise EnvironmentFault(
+                f"{place}: another process runs this point. Wait for it, or stop it."
+            ) from None
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{place}: cannot be locked ({error}); a study needs a disk with file "
+                "locks. Choose another --workdir."
+            ) from error
         yield
-    finally:
-        lock.release()
 
 
 def is_held(place: Path) -> bool:
     """Whether a process runs the point."""
-    if not (place / CLAIM).exists():
-        return False
-    lock = _lock(place, 0.0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        return True
-    lock.release()
-    return False
-
-
-def _lock(place: Path, timeout_s: float) -> filelock.UnixFileLock:
-    # Not the soft lock: one that outlives its process would need a person to remove it.
-    return filelock.UnixFileLock(
-        place / CLAIM, timeout=timeout_s, fallback_to_soft=False
-    )
+    return locks.is_held(place / CLAIM)

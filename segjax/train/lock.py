@@ -1,7 +1,7 @@
 """One live run per workdir.
 
-The lock is the kernel's (`flock`): it goes with the process, however that dies, so
-there is no stale lock to remove. A note beside it says who holds it.
+The kernel holds the lock for the process (see `core.locks`). A note beside it says who
+holds it.
 """
 
 import contextlib
@@ -12,8 +12,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import filelock
-
+from segjax.core import locks
 from segjax.core.errors import EnvironmentFault, UserError
 
 LOCK = ".lock"
@@ -33,30 +32,22 @@ def hold(workdir: str | Path, patience_s: float = PATIENCE_S) -> Iterator[None]:
       EnvironmentFault: the folder cannot be written, or has no file locks.
     """
     workdir = Path(workdir)
-    # Not the soft lock: one that outlives its process would need a person to remove it.
-    lock = filelock.UnixFileLock(
-        workdir / LOCK, timeout=patience_s, fallback_to_soft=False
-    )
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-        _write_note(workdir / NOTE)
-    except filelock.Timeout:
-        raise UserError(
-            f"{workdir}: another run works here ({_holder(workdir / NOTE)}); one run a "
-            "workdir is allowed. Stop that one or set another --workdir."
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        lock.release()
-        raise EnvironmentFault(
-            f"{workdir}: cannot be locked ({error}); a run needs a folder that it can "
-            "write, on a disk with file locks. Choose another --workdir."
-        ) from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locks.hold(workdir / LOCK, patience_s))
+            _write_note(workdir / NOTE)
+        except locks.HeldElsewhere:
+            raise UserError(
+                f"{workdir}: another run works here ({_holder(workdir / NOTE)}); one "
+                "run a workdir is allowed. Stop that one or set another --workdir."
+            ) from None
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{workdir}: cannot be locked ({error}); a run needs a folder that it "
+                "can write, on a disk with file locks. Choose another --workdir."
+            ) from error
+        stack.callback((workdir / NOTE).unlink, missing_ok=True)
         yield
-    finally:
-        (workdir / NOTE).unlink(missing_ok=True)
-        lock.release()
 
 
 def _write_note(path: Path) -> None:
