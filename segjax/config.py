@@ -28,6 +28,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from segjax import losses, optim
+from segjax import postprocess as steps
 from segjax.core import opstring
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.pixels import RGB, Pixels
@@ -84,6 +85,11 @@ class Config:
     def protocol(self) -> protocols.Protocol:
         """How an image is shown to the network."""
         return protocols.parse(self.evaluate.protocol, "config.evaluate.protocol")
+
+    @property
+    def postprocess(self) -> steps.Chain:
+        """What is done to a prediction before it is scored or shown."""
+        return steps.parse(self.evaluate.postprocess, "config.evaluate.postprocess")
 
     @property
     def sampler(self) -> Any:
@@ -335,9 +341,10 @@ def _set(plain: dict[str, Any]) -> dict[str, Any]:
     plain = {k: v for k, v in plain.items() if k not in empty or v != empty[k]}
     if plain.get("audit") == dataclasses.asdict(Audit()):
         del plain["audit"]
-    section = plain.get("evaluate")
-    if isinstance(section, dict) and section.get("protocol") == Evaluate().protocol:
-        rest = {k: v for k, v in section.items() if k != "protocol"}
+    if isinstance(section := plain.get("evaluate"), dict):
+        usual = dataclasses.asdict(Evaluate())
+        open_ = ("protocol", "postprocess")
+        rest = {k: v for k, v in section.items() if k not in open_ or v != usual[k]}
         plain = {k: v for k, v in plain.items() if k != "evaluate"}
         plain |= {"evaluate": rest} if rest else {}
     if isinstance(data := plain.get("data"), dict) and data.get("name") == "folder":
@@ -361,6 +368,7 @@ def tuples(value: Any) -> Any:
 
 PARSERS = {
     "measures": measures.parse,
+    "postprocess": steps.parse,
     "protocol": protocols.parse,
     "sampler": _sampler,
 }

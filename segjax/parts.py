@@ -6,7 +6,7 @@ behaviour of what ships.
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,11 @@ from segjax.data.source import Source
 from segjax.evaluate import files, split
 from segjax.evaluate.split import Evaluation
 from segjax.metrics.measure import OnDevice
-from segjax.metrics.measures import parse
 from segjax.predict import path
 from segjax.predict import protocol as protocols
 from segjax.predict.decide import Judge, make_judge
 from segjax.predict.protocol import Protocol
+from segjax.predict.refined import make_refined
 from segjax.predict.stream import make_stream
 from segjax.predict.whole import LossFn, PredictFn
 from segjax.report import record
@@ -63,17 +63,20 @@ class Parts:
             "pixels": dataclasses.asdict(self.info.pixels),
         }
 
-    def measuring(self, measures: str) -> "Parts":
-        """The same, evaluated with other measures; see `metrics.measures`.
+    def evaluated(self, **changes: Any) -> "Parts":
+        """The same with other values of the config's section `evaluate`.
 
         Raises:
-          UserError: the string does not name measures.
+          UserError: they are none of this section, or not for these classes.
         """
-        parse(measures, "measures")
-        own = dataclasses.replace(self.config.evaluate, measures=measures)
-        return dataclasses.replace(
-            self, config=dataclasses.replace(self.config, evaluate=own)
-        )
+        plain = self.config.plain
+        section = {**plain.get("evaluate", {}), **changes}
+        checked = configs.resolve({**plain, "evaluate": section})
+        return dataclasses.replace(make(checked, self.info), **self._learnt())
+
+    def _learnt(self) -> dict[str, Any]:
+        """What does not come of the config alone."""
+        return {"normalize": self.normalize, "run_id": self.run_id}
 
     def source(
         self, split: str, root: str | None = None, video: bool = False
@@ -126,30 +129,45 @@ class Parts:
         loss: LossFn | None = None,
         batch_size: int | None = None,
         protocol: Protocol | None = None,
+        probabilities: bool = False,
     ) -> PredictFn:
         """The one path from images to classes; see `predict.path`.
+
+        The config's steps of post-processing stand behind the network.
 
         Args:
           loss: computed of each image, where the protocol is `whole()`.
           batch_size: images or windows a step, in place of the config's.
           protocol: in place of the config's.
+          probabilities: whether predictions have those of all classes, too.
         """
-        return path.make(
+        predict = path.make(
             self.model,
             protocol or self.config.protocol,
             normalize=self.normalize,
-            judge=self._judge(),
+            judge=self._judge(probabilities),
             batch_size=batch_size or self.config.evaluate.batch_size,
             task=self.config.task,
             loss=loss,
         )
+        return self._refined(predict, probabilities)
 
-    def stream(self, source: Source, protocol: Protocol | None = None) -> PredictFn:
-        """The path from the frames of `source`'s videos to classes, with a memory.
+    def stream(
+        self,
+        videos: Sequence[str],
+        protocol: Protocol | None = None,
+        probabilities: bool = False,
+    ) -> PredictFn:
+        """The path from the frames of videos to classes, with a memory.
+
+        Args:
+          videos: of each example the name of its video; see `predict.stream`.
+          protocol: in place of the config's.
+          probabilities: whether predictions have those of all classes, too.
 
         Raises:
-          UserError: there are no videos; the model has no memory; or the protocol is
-            another than `whole()`, as a memory is of whole frames.
+          UserError: the model has no memory, or the protocol is another than
+            `whole()`, as a memory is of whole frames.
         """
         name = (protocol or self.config.protocol).name
         if name != "whole()":
@@ -157,22 +175,40 @@ class Parts:
                 f"--stream: shows whole frames, and the protocol is {name}. Add "
                 "--protocol 'whole()', or leave --stream out."
             )
-        split.videos(source)  # or there are none
-        return make_stream(
+        predict = make_stream(
             self.model,
             normalize=self.normalize,
-            judge=self._judge(),
-            videos=source.videos,
+            judge=self._judge(probabilities),
+            videos=videos,
+        )
+        return self._refined(predict, probabilities)
+
+    def _refined(self, predict: PredictFn, probabilities: bool) -> PredictFn:
+        """The same with the config's steps behind it."""
+        chain = self.config.postprocess
+        if not chain:
+            return predict
+        return make_refined(
+            predict,
+            chain,
+            num_classes=self.info.num_classes,
+            threshold=self.config.evaluate.threshold,
+            keep=probabilities,
         )
 
-    def _judge(self) -> Judge:
+    def _judge(self, probabilities: bool) -> Judge:
         """What is made of logits, by every way to predict."""
         K, counters = self.info.num_classes, {}
         for measure in self.config.measures.values():
             if isinstance(measure, OnDevice):
                 counters |= measure.counters(K)
-        threshold = self.config.evaluate.threshold
-        return make_judge(self.config.task, K, threshold, counters)
+        return make_judge(
+            self.config.task,
+            K,
+            self.config.evaluate.threshold,
+            counters,
+            probabilities or self.config.postprocess.of_shares,
+        )
 
     def evaluate(
         self,
@@ -200,6 +236,7 @@ class Parts:
             step=step,
             num_classes=self.info.num_classes,
             protocol=(protocol or self.config.protocol).name,
+            postprocess=str(self.config.postprocess),
             convention=convention or self.config.evaluate.convention,
             threads=self.config.input.threads,
             by_video=by_video,
@@ -257,7 +294,10 @@ def make(checked: configs.Config, info: DatasetInfo) -> Parts:
             f"config.task='binary': {info.name} has {K} classes and binary takes 2, "
             "background and foreground. Use task='multiclass' or declare 2 classes."
         )
-    raise_problems(configs.pixel_problems(checked.input, info.pixels))
+    raise_problems(
+        configs.pixel_problems(checked.input, info.pixels)
+        + checked.postprocess.problems(K, "config.evaluate.postprocess")
+    )
     model = configs.make_model(checked.model, 1 if checked.task == "binary" else K)
     return Parts(checked, info, model, checked.eval_ops[1])
 

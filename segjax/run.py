@@ -330,7 +330,7 @@ class _Run:
         )
         info, name = self.parts.info, self.config.val_split
         weights = f"best weights (step {at})"
-        print(f"\n{name} of {info.name}, {weights}, by {result.protocol}:\n")
+        print(f"\n{name} of {info.name}, {weights}, by {result.way}:\n")
         table = per_class.table(result.per_image, info.class_names, result.convention)
         print(f"{table}\n{info.note}".rstrip())
         for text in measures.tables(result.measures, result.results, info.class_names):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segjax.core.errors import UserError
+from segjax.core.errors import UserError, raise_problems
 
 
 def give(args: argparse.Namespace, words: str, document: Mapping[str, Any]) -> None:
@@ -43,16 +43,33 @@ PROTOCOL = (
 """What `--protocol` is, for the help of the commands that have it."""
 
 
-def raise_unless_protocol(text: str | None) -> None:
-    """Refuse a `--protocol` that is none, before anything is read.
+POSTPROCESS = (
+    "what is done to a prediction before it is scored or written, such as "
+    "'median(3) | components(64)'; '' for nothing; default: the config's"
+)
+"""The same for `--postprocess`."""
+
+
+def raise_unless_ops(args: argparse.Namespace) -> None:
+    """Refuse a `--protocol` or `--postprocess` that is none, before anything is read.
 
     Raises:
-      UserError: with all that is wrong with it.
+      UserError: with all that is wrong with them.
     """
-    if text is not None:
-        from segjax.predict import protocol
+    from segjax import postprocess
+    from segjax.predict import protocol
 
-        protocol.parse(text, "--protocol")
+    problems = []
+    for name, parse in (
+        ("protocol", protocol.parse),
+        ("postprocess", postprocess.parse),
+    ):
+        if (text := getattr(args, name, None)) is not None:
+            try:
+                parse(text, f"--{name}")
+            except UserError as error:
+                problems += error.problems
+    raise_problems(problems)
 
 
 def positive(text: str) -> int:

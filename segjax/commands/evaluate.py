@@ -8,6 +8,7 @@ examples:
   segjax evaluate runs/camvid --split train --out train_scores
   segjax evaluate runs/camvid --root /data/CamVid --convention all --json
   segjax evaluate runs/cityscapes --protocol 'slide(512, 1024) | flip()'
+  segjax evaluate runs/flood --postprocess 'median(5)'
   segjax evaluate runs/cityscapes_convlstm --stream
   segjax evaluate runs/drive --measures "probabilities() | boundary(2) | surface()"
   segjax evaluate runs/camvid --measures "temporal()"
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images or windows a step; moves no number; default: the config's",
     )
     parser.add_argument("--protocol", metavar="OPS", help=answer.PROTOCOL)
+    parser.add_argument("--postprocess", metavar="OPS", help=answer.POSTPROCESS)
     parser.add_argument(
         "--stream",
         action="store_true",
@@ -71,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from segjax import parts as all_parts
     from segjax import process
     from segjax.evaluate import measuring
+    from segjax.evaluate.split import videos as whole_videos
     from segjax.metrics import measures, per_class, scores
     from segjax.report import count, page, record
     from segjax.report.files import read_json
@@ -81,18 +84,19 @@ def run(args: argparse.Namespace) -> int:
         measures.parse(args.measures, "--measures")
     out = args.out or args.run
     answer.raise_unless_folder("--out", out)
-    answer.raise_unless_protocol(args.protocol)
+    answer.raise_unless_ops(args)
     process.prepare()
     parts, variables, step = all_parts.load(args.run, args.weights)
     process.keep_compiled()
     protocol = parts.protocol(args.protocol)
-    if args.measures is not None:
-        parts = parts.measuring(args.measures)
+    changes = {"measures": args.measures, "postprocess": args.postprocess}
+    parts = parts.evaluated(**{k: v for k, v in changes.items() if v is not None})
     split = args.split or parts.config.val_split
     videos = measuring.any_of_videos(parts.config.measures)
     source = parts.source(split, root=args.root, video=args.stream or videos)
     if args.stream:
-        name, predict = f"{split}_stream", parts.stream(source, protocol)
+        whole_videos(source)  # or there are none
+        name, predict = f"{split}_stream", parts.stream(source.videos, protocol)
     elif videos:
         name = f"{split}_video"
         predict = parts.predict(None, args.batch_size, protocol)
@@ -115,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     names = parts.info.class_names
     words = [
         f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}, "
-        f"by {protocol.name}:",
+        f"by {result.way}:",
         "",
         per_class.table(result.per_image, names, result.convention),
         *filter(None, [parts.info.note]),

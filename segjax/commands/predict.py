@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "differ; default: the config's",
     )
     parser.add_argument("--protocol", metavar="OPS", help=answer.PROTOCOL)
+    parser.add_argument("--postprocess", metavar="OPS", help=answer.POSTPROCESS)
     for kind in ("colour", "overlay"):
         parser.add_argument(
             f"--no-{kind}",
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict every picture; returns the exit code."""
     answer.raise_unless_folder("--out", args.out)
-    answer.raise_unless_protocol(args.protocol)
+    answer.raise_unless_ops(args)
     from segjax import parts as all_parts
     from segjax import process
     from segjax.predict import files
@@ -76,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
     parts, variables, step = all_parts.load(args.run, args.weights)
     process.keep_compiled()
     protocol = parts.protocol(args.protocol)
+    if args.postprocess is not None:
+        parts = parts.evaluated(postprocess=args.postprocess)
     predict = parts.predict(None, args.batch_size, protocol)
     threads, failures, done = parts.config.input.threads, {}, {}
 
@@ -106,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
             "class_names": parts.info.class_names,
             "step": step,
             "protocol": protocol.name,
+            "postprocess": str(parts.config.postprocess),
             "out": args.out,
             "pictures": [done[i] for i in sorted(done)],
             "failures": [

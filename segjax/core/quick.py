@@ -71,6 +71,7 @@ def _open(config: ConfigDict) -> None:
         (config, "init_under", ""),
         (config.optim, "freeze", ()),
         (config.evaluate, "protocol", "whole()"),
+        (config.evaluate, "postprocess", ""),
     ):
         if field not in section:
             section[field] = empty

@@ -61,6 +61,9 @@ class Evaluate:
       pictures: rows in each picture of examples.
       protocol: how an image is shown to the network, such as `whole()` or
         `slide(512, 1024) | flip()`; see `predict.protocol`.
+      postprocess: what is done to a prediction before it is scored or shown, an op
+        string of `postprocess.STEPS` such as `median(3) | components(64)`; empty for
+        nothing.
       measures: what is measured besides, an op string of `metrics.measures.MEASURES`
         such as `probabilities() | boundary(2)`; empty for nothing.
     """
@@ -70,6 +73,7 @@ class Evaluate:
     threshold: float = 0.5
     pictures: int = 4
     protocol: str = "whole()"
+    postprocess: str = ""
     measures: str = ""
 
 

@@ -1,7 +1,8 @@
 """Images of any channels and depth as 8-bit RGB, for a person to look at."""
 
 import numpy as np
-from jaxtyping import Real, UInt8
+
+from segjax.core.shapes import Real, UInt8
 
 PERCENTILES = (1, 99)
 """Of each channel, shown as black and as full."""

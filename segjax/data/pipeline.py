@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
-from segjax.core.keys import IMAGE, INDEX, LABEL
+from segjax.core.keys import IMAGE, INDEX, LABEL, ORIGINAL
 from segjax.data.ops import is_mixing, is_random
 from segjax.data.sampling import Draw
 from segjax.data.source import Source
@@ -129,7 +129,8 @@ def examples(
       prefetch: examples to read ahead.
 
     Returns:
-      An iterator over `{image: (h, w, 3) uint8, label: (H, W) uint8, index: int64}`.
+      An iterator over `{image: (h, w, 3) uint8, label: (H, W) uint8, index: int64}`,
+      with the `original` image where there are ops.
 
     Raises:
       UserError: an op is random; or (from the iterator) an example is bad.
@@ -141,6 +142,8 @@ def examples(
         )
     indices = range(len(source)) if indices is None else indices
     data = grain.MapDataset.source(indices).map(_Reader(source).__getitem__)
+    if ops:
+        data = data.map(_with_original)
     for op in ops:
         data = data.map(_Step(op, source).map_image)
     cv2.setNumThreads(0)
@@ -218,6 +221,10 @@ class _Mix:
         away = rng.integers(1, max(2, self.epoch), self.step.op.partners)
         places = [first + (place + int(a)) % self.epoch for a in away]
         return self.step.mix([example, *(self.data[i] for i in places)], rng)
+
+
+def _with_original(example: dict[str, Any]) -> dict[str, Any]:
+    return {**example, ORIGINAL: example[IMAGE]}
 
 
 def _explained(error: Exception, source: Source, i: int, op: str) -> SegjaxError:

@@ -51,6 +51,7 @@ def write_scores(
             "class_digest": info.digest(),
             "num_images": len(evaluation.per_image),
             "protocol": evaluation.protocol,
+            "postprocess": evaluation.postprocess,
             "convention": evaluation.convention,
             "convention_sentence": scores.find(evaluation.convention).sentence,
             "summary": evaluation.summary(),

@@ -33,6 +33,7 @@ class Evaluation:
       step: train step of the weights.
       convention: how mean scores treat absent classes, a key of `scores.CONVENTIONS`.
       protocol: how each image was shown to the network; see `predict.protocol`.
+      postprocess: what was done to its prediction; see `postprocess`.
       per_image: `(N, K, K)` int32, row `i` for example `i` of the source.
       losses: `(N,)` float32 loss of each image; nan where none was asked for.
       measures: what was measured besides, by name.
@@ -47,6 +48,12 @@ class Evaluation:
     losses: Float[np.ndarray, "N"]
     measures: Mapping[str, Measure] = dataclasses.field(default_factory=dict)
     found: Found = dataclasses.field(default_factory=dict)
+    postprocess: str = ""
+
+    @property
+    def way(self) -> str:
+        """Protocol and post-processing in a few words, to stand beside a score."""
+        return ", then ".join(filter(None, (self.protocol, self.postprocess)))
 
     @property
     def counts(self) -> Int[np.ndarray, "K K"]:
@@ -91,6 +98,7 @@ def run(
     num_classes: int,
     convention: str = "union",
     protocol: str = "whole()",
+    postprocess: str = "",
     threads: int = 4,
     by_video: bool = False,
     measures: Mapping[str, Measure] | None = None,
@@ -102,6 +110,7 @@ def run(
 
     Args:
       protocol: the name of that by which `predict` goes over an image.
+      postprocess: the steps that `predict` takes behind the network.
       by_video: whether a process takes every n-th whole video instead, for a `predict`
         that carries a memory from frame to frame; the source tells its `videos`.
       measures: what is measured besides the counts, by name; what those on the device
@@ -136,7 +145,15 @@ def run(
     losses = ordered[:, -2].copy().view(np.float32)
     found = unpack(ordered[:, pairs:-2], measuring.layout)
     return Evaluation(
-        split, step, convention, protocol, per_image, losses, measures or {}, found
+        split=split,
+        step=step,
+        convention=convention,
+        protocol=protocol,
+        per_image=per_image,
+        losses=losses,
+        measures=measures or {},
+        found=found,
+        postprocess=postprocess,
     )
 
 

@@ -11,7 +11,8 @@ pixels whose prediction is none of the `K` classes (predictions read from files)
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Int32, Int64, Integer
+
+from segjax.core.shapes import Array, Int, Int32, Int64, Integer
 
 
 def count(

@@ -10,8 +10,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
 
+from segjax.core.shapes import Array, Float, Int
 from segjax.nn.backend import on_cpu
 
 

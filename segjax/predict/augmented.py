@@ -7,23 +7,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from segjax import parallel
 from segjax.core.keys import IMAGE, INDEX, LABEL
-from segjax.models.segmenter import Segmenter
+from segjax.core.network import Network
+from segjax.core.shapes import Array
 from segjax.nn.resample import resize_bilinear
 from segjax.predict.decide import Judge, last_frame
-from segjax.predict.looks import as_logits, log_shares, scaled
+from segjax.predict.looks import as_logits, log_shares
 from segjax.predict.protocol import Protocol
-from segjax.predict.whole import PredictFn, Prediction, batches, fit
+from segjax.predict.resize import rescale
+from segjax.predict.whole import PredictFn, Prediction, batches, fit, predicted
 
 SHOWN = (IMAGE, "rows", "columns")
 """What there is of an example for each factor; see `whole.fit`."""
 
 
 def make_augmented(
-    model: Segmenter,
+    model: Network,
     protocol: Protocol,
     *,
     normalize: Callable[[Array], Array],
@@ -68,22 +69,20 @@ def make_augmented(
                 inputs = jax.device_put(inputs, split)
                 shares = forward(variables, *inputs, flags[mirrored])
                 total = shares if total is None else add(total, shares)
-            ids, sums = jax.device_get(judged(total, labels))
-            for i, (height, width) in enumerate(batch["sizes"]):
-                own = {name: each[i] for name, each in sums.items()}
-                index = int(batch[INDEX][i])
-                yield Prediction(index, ids[i, :height, :width], own)
+            said = jax.device_get(judged(total, labels))
+            for i, size in enumerate(batch["sizes"]):
+                yield predicted(said, i, int(batch[INDEX][i]), size)
 
     return predict
 
 
 def _fit(
-    example: dict[str, np.ndarray], model: Segmenter, factors: tuple
+    example: dict[str, np.ndarray], model: Network, factors: tuple
 ) -> tuple[tuple, dict]:
     """`whole.fit` for every factor, under one label."""
     shapes, stacked = [], {}
     for factor in factors:
-        shown = {**example, IMAGE: scaled(example[IMAGE], factor)}
+        shown = {**example, IMAGE: rescale(example[IMAGE], factor)}
         shape, fitted = fit(shown, model)
         shapes.append(shape)
         for key in SHOWN:

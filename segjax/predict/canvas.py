@@ -1,8 +1,8 @@
 """The logits of one look at an image, put together from windows, a band of rows."""
 
 import numpy as np
-from jaxtyping import Float, Float32
 
+from segjax.core.shapes import Float, Float32
 from segjax.predict.ways import Windows
 
 BLOCK = 128

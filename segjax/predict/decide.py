@@ -1,11 +1,13 @@
 """Logits to class ids, and to the integers from which scores are made."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, UInt8
 
+from segjax.core.shapes import Array, Float, UInt8
 from segjax.metrics import confusion
+from segjax.predict.looks import log_shares
 
 COUNTS = "counts"
 """Key of the confusion counts among what a judge gives."""
@@ -16,8 +18,23 @@ Measure = Callable[[Array, Array, Array], Array]
 Of each image; what is measured of its pieces adds up to what is measured of the whole.
 """
 
-Judge = Callable[[Array, Array], tuple[Array, dict[str, Array]]]
-"""`(logits, labels) -> (ids (B, H, W), {name: integers (B, ...)})`."""
+
+class Verdict(NamedTuple):
+    """What is said of the logits of images, or of pieces of them.
+
+    Attributes:
+      ids: `(B, H, W)` uint8 class ids.
+      sums: integers `(B, ...)` by name.
+      probabilities: `(B, H, W, K)` float32 of all classes; None if not asked for.
+    """
+
+    ids: Array
+    sums: dict[str, Array]
+    probabilities: Array | None = None
+
+
+Judge = Callable[[Array, Array], Verdict]
+"""`(logits, labels) -> verdict`."""
 
 
 def decide(
@@ -41,6 +58,7 @@ def make_judge(
     num_classes: int,
     threshold: float = 0.5,
     measures: Mapping[str, Measure] | None = None,
+    probabilities: bool = False,
 ) -> Judge:
     """What is said of logits at full size, of images or of pieces of them.
 
@@ -49,15 +67,18 @@ def make_judge(
       num_classes: `K` of the `counts`, which are always among the integers.
       threshold: see `decide`.
       measures: further integers, by name.
+      probabilities: whether to give them, too.
     """
     every = dict(measures or {})
 
     def judge(
         logits: Float[Array, "B H W C"], labels: UInt8[Array, "B H W"]
-    ) -> tuple[UInt8[Array, "B H W"], dict[str, Int[Array, "B ..."]]]:
+    ) -> Verdict:
         ids = decide(logits, task, threshold)
         sums = {name: measure(logits, labels, ids) for name, measure in every.items()}
-        return ids, {COUNTS: confusion.count(labels, ids, num_classes), **sums}
+        sums = {COUNTS: confusion.count(labels, ids, num_classes), **sums}
+        shares = jnp.exp(log_shares(logits, task)) if probabilities else None
+        return Verdict(ids, sums, shares)
 
     return judge
 

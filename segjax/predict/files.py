@@ -3,10 +3,9 @@
 import collections
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +14,8 @@ from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.core.pixels import RGB, Pixels
 from segjax.data import decode
 from segjax.data.datasets.folder import picture_suffixes
+from segjax.predict.ahead import ahead
 from segjax.predict.whole import prepare
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,23 +107,6 @@ def examples(
             failed(index, result)
         else:
             yield result
-
-
-def ahead(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int
-) -> Iterator[Result]:
-    """`map` on threads, in order; at most two results a thread wait to be taken."""
-    waiting = collections.deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) == 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _walk(

@@ -5,9 +5,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Int, UInt8
 
 from segjax.core.keys import IGNORE, INDEX, LABEL
+from segjax.core.shapes import Int, UInt8
 from segjax.metrics import confusion
 from segjax.predict.decide import COUNTS
 from segjax.predict.whole import PredictFn, Prediction

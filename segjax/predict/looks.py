@@ -3,15 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
-from segjax.core.keys import IMAGE
-from segjax.data.ops import OPS
-
-
-def scaled(image: np.ndarray, factor: float | int) -> np.ndarray:
-    """An image or clip with sides `factor` times as long, as `rescale(factor)` does."""
-    return image if factor == 1 else OPS["rescale"](factor).map({IMAGE: image})[IMAGE]
+from segjax.core.shapes import Array, Float
 
 
 def log_shares(logits: Float[Array, "B H W C"], task: str) -> Float[Array, "B H W K"]:

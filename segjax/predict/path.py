@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from jaxtyping import Array
-
-from segjax.models.segmenter import Segmenter
+from segjax.core.network import Network
+from segjax.core.shapes import Array
 from segjax.predict.augmented import make_augmented
 from segjax.predict.decide import Judge
 from segjax.predict.protocol import Protocol
@@ -14,7 +13,7 @@ from segjax.predict.windowed import make_windowed
 
 
 def make(
-    model: Segmenter,
+    model: Network,
     protocol: Protocol,
     *,
     normalize: Callable[[Array], Array],

@@ -8,6 +8,7 @@ import numpy as np
 from segjax.core.keys import IGNORE
 from segjax.nn.resample import Taps, interpolation_taps
 from segjax.predict.canvas import Canvas
+from segjax.predict.decide import Verdict
 
 PIECE = (128, 512)
 """Rows and columns of a piece, at most, of the label and of what it is made from."""
@@ -55,6 +56,7 @@ class Pieces:
         self.index, self.label, self.looks = index, label, looks
         self.ids = np.zeros(label.shape, np.uint8)
         self.sums: dict[str, np.ndarray] = {}
+        self.probabilities: np.ndarray | None = None
         self._rows, self._columns = (self._cuts(axis) for axis in (0, 1))
         self._left = len(self._rows) * len(self._columns)
 
@@ -73,13 +75,18 @@ class Pieces:
                 next_row = self._rows[0].start if self._rows else rows.stop - 1
                 look.canvas.drop(int(look.taps[0].low[next_row]))
 
-    def put(self, piece: Piece, ids: np.ndarray, sums: dict[str, np.ndarray]) -> None:
-        """What the judge said of a piece."""
+    def put(self, piece: Piece, said: Verdict) -> None:
+        """What the judge said of a piece: a verdict without its batch."""
         rows, columns = piece.place
         height, width = rows.stop - rows.start, columns.stop - columns.start
-        self.ids[piece.place] = ids[:height, :width]
-        for name, each in sums.items():
+        self.ids[piece.place] = said.ids[:height, :width]
+        for name, each in said.sums.items():
             self.sums[name] = self.sums.get(name, 0) + each.astype(np.int64)
+        if (shares := said.probabilities) is not None:
+            if self.probabilities is None:
+                shape = (*self.label.shape, shares.shape[-1])
+                self.probabilities = np.zeros(shape, np.float32)
+            self.probabilities[piece.place] = shares[:height, :width]
         self._left -= 1
 
     def _cuts(self, axis: int) -> list[slice]:

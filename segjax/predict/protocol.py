@@ -16,8 +16,8 @@ from typing import ClassVar
 
 from segjax.core import opstring
 from segjax.core.errors import UserError, raise_problems
+from segjax.core.network import Network
 from segjax.core.tables import Table
-from segjax.models.segmenter import Segmenter
 from segjax.predict.ways import Slide, Tile, Whole
 
 
@@ -95,7 +95,7 @@ class Protocol:
         mirrored = (False, True) if self.flip else (False,)
         return tuple((factor, m) for factor in self.factors for m in mirrored)
 
-    def problems(self, model: Segmenter, where: str) -> list[str]:
+    def problems(self, model: Network, where: str) -> list[str]:
         """Why the model cannot go over an image in this way, as messages."""
         return self.way.problems(model, where)
 

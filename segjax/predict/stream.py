@@ -11,19 +11,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from segjax import parallel
 from segjax.core.errors import UserError
 from segjax.core.keys import IMAGE, INDEX, LABEL
-from segjax.models.segmenter import Segmenter
+from segjax.core.network import Network
+from segjax.core.shapes import Array
 from segjax.nn.resample import resize_bilinear
 from segjax.predict.decide import Judge, last_frame
-from segjax.predict.whole import PredictFn, Prediction, fit
+from segjax.predict.whole import PredictFn, Prediction, fit, predicted
 
 
 def make_stream(
-    model: Segmenter,
+    model: Network,
     *,
     normalize: Callable[[Array], Array],
     judge: Judge,
@@ -56,7 +56,7 @@ def make_stream(
         logits = last_frame(logits)
         if rows is not None:
             logits = resize_bilinear(logits, rows, columns)
-        return *judge(logits, labels), carry
+        return judge(logits, labels), carry
 
     compiled = jax.jit(forward, donate_argnums=1)
 
@@ -72,14 +72,11 @@ def make_stream(
             inputs = jax.device_put(inputs, whole)
             now = videos[int(example[INDEX])], shape
             if now != before:
-                made = jax.eval_shape(forward, variables, None, *inputs)[2]
+                made = jax.eval_shape(forward, variables, None, *inputs)[1]
                 carry = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), made)
                 carry, before = jax.device_put(carry, whole), now
-            ids, sums, carry = compiled(variables, carry, *inputs)
-            height, width = fitted["size"]
-            ids = np.asarray(ids)[0, :height, :width]
-            index = int(example[INDEX])
-            own = {name: np.asarray(each)[0] for name, each in sums.items()}
-            yield Prediction(index, ids, own)
+            said, carry = compiled(variables, carry, *inputs)
+            said = jax.device_get(said)
+            yield predicted(said, 0, int(example[INDEX]), fitted["size"])
 
     return predict

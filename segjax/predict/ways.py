@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32
 
 from segjax.core.errors import raise_problems
-from segjax.models.segmenter import Segmenter
+from segjax.core.network import Network
+from segjax.core.shapes import Float32
 
 LEAST_WEIGHT = 1e-3
 """Of a pixel of a window, beside 1 in its middle."""
@@ -47,7 +47,7 @@ class Whole:
     def __str__(self) -> str:
         return "whole()"
 
-    def problems(self, model: Segmenter, where: str) -> list[str]:
+    def problems(self, model: Network, where: str) -> list[str]:
         """None: any image is padded to legal sides."""
         del model, where
         return []
@@ -88,7 +88,7 @@ class Slide:
         size = f"{self.height}, {self.width}"
         return f'slide({size}, overlap={self.overlap:g}, weights="{self.weights}")'
 
-    def problems(self, model: Segmenter, where: str) -> list[str]:
+    def problems(self, model: Network, where: str) -> list[str]:
         """The sides of the window that the model does not take, as messages."""
         return [
             f"{where}: {self} has the {name} {side} and the model of config.model "
@@ -97,7 +97,7 @@ class Slide:
             if not _legal(side, model)
         ]
 
-    def windows(self, model: Segmenter) -> Windows:
+    def windows(self, model: Network) -> Windows:
         """Where the windows lie; what the model loses by itself is not answered."""
         sides = [n - 2 * model.margin for n in (self.height, self.width)]
         lines = [_bell(n) if self.weights == "gaussian" else np.ones(n) for n in sides]
@@ -141,7 +141,7 @@ class Tile:
     def __str__(self) -> str:
         return f"tile({self.height}, {self.width}, margin={self.margin})"
 
-    def problems(self, model: Segmenter, where: str) -> list[str]:
+    def problems(self, model: Network, where: str) -> list[str]:
         """A margin or sides that the model does not take, as messages."""
         if self.margin < model.margin:
             return [
@@ -162,7 +162,7 @@ class Tile:
             if not _legal(side + more, model)
         ]
 
-    def windows(self, model: Segmenter) -> Windows:
+    def windows(self, model: Network) -> Windows:
         """Where the tiles lie: side by side, the last ones reaching over the border."""
         del model
         sides = (self.height, self.width)
@@ -184,13 +184,13 @@ def _low(op: Any, **least: int) -> list[str]:
     ]
 
 
-def _legal(side: int, model: Segmenter) -> bool:
+def _legal(side: int, model: Network) -> bool:
     """Whether a model takes such a side and answers some of it."""
     covered = side - 2 * model.margin
     return covered > 0 and model.input_side(covered) == side
 
 
-def _near(side: int, model: Segmenter) -> list[int]:
+def _near(side: int, model: Network) -> list[int]:
     """The legal sides next to one that is not: below, if there is one, and above."""
     above = model.input_side(max(1, side - 2 * model.margin))
     below = (n for n in range(side - 1, 0, -1) if _legal(n, model))

@@ -17,13 +17,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt8
 
 from segjax import parallel
-from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
-from segjax.models.segmenter import Segmenter
+from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL, ORIGINAL
+from segjax.core.network import Network
+from segjax.core.shapes import Array, Float32, Int, UInt8
 from segjax.nn.resample import interpolation_matrix, resize_bilinear
-from segjax.predict.decide import COUNTS, Judge, last_frame
+from segjax.predict.decide import COUNTS, Judge, Verdict, last_frame
 
 WAITING = 4
 """Batches of examples that may wait for others of their size."""
@@ -39,12 +39,14 @@ class Prediction:
       sums: integers against its label, all zero without one: `counts`, the `(K, K)`
         confusion counts, and what was measured besides.
       loss: of this image alone; nan where none was asked for.
+      probabilities: `(H, W, K)` float32 of all classes; None if not asked for.
     """
 
     index: int
     ids: UInt8[np.ndarray, "H W"]
     sums: dict[str, np.ndarray]
     loss: float = math.nan
+    probabilities: Float32[np.ndarray, "H W K"] | None = None
 
     @property
     def counts(self) -> Int[np.ndarray, "K K"]:
@@ -56,8 +58,21 @@ LossFn = Callable[[Array, Array], tuple[Array, dict[str, Array]]]
 PredictFn = Callable[[Any, Iterable[dict[str, np.ndarray]]], Iterator[Prediction]]
 
 
+def predicted(
+    said: Verdict, place: int, index: int, size: tuple[int, int]
+) -> Prediction:
+    """What a verdict on a padded batch, on the host, says of the image at a place."""
+    height, width = size
+    own = {name: each[place] for name, each in said.sums.items()}
+    shares = said.probabilities
+    if shares is not None:
+        shares = shares[place, :height, :width]
+    ids = said.ids[place, :height, :width]
+    return Prediction(index, ids, own, probabilities=shares)
+
+
 def make_predict(
-    model: Segmenter,
+    model: Network,
     *,
     normalize: Callable[[Array], Array],
     judge: Judge,
@@ -79,11 +94,11 @@ def make_predict(
         logits = last_frame(model.apply(variables, normalize(images), train=False))
         if rows is not None:
             logits = resize_bilinear(logits, rows, columns)
-        ids, sums = judge(logits, labels)
+        said = judge(logits, labels)
         if loss is None:
-            return ids, sums, jnp.full(len(ids), jnp.nan)
+            return said, jnp.full(len(images), jnp.nan)
         one = jax.vmap(lambda logit, label: loss(logit[None], label[None])[0])
-        return ids, sums, one(logits, labels)
+        return said, one(logits, labels)
 
     forward = jax.jit(
         forward, in_shardings=(whole, split, split, split, split), out_shardings=split
@@ -95,12 +110,10 @@ def make_predict(
             keys = (IMAGE, LABEL, "rows", "columns")
             # With several processes a jitted function takes no numpy arrays.
             inputs = jax.device_put([batch.get(key) for key in keys], split)
-            ids, sums, losses = jax.device_get(forward(variables, *inputs))
-            for i, (height, width) in enumerate(batch["sizes"]):
-                index = int(batch[INDEX][i])
-                own = {name: each[i] for name, each in sums.items()}
-                whole_image = ids[i, :height, :width]
-                yield Prediction(index, whole_image, own, float(losses[i]))
+            said, losses = jax.device_get(forward(variables, *inputs))
+            for i, size in enumerate(batch["sizes"]):
+                found = predicted(said, i, int(batch[INDEX][i]), size)
+                yield dataclasses.replace(found, loss=float(losses[i]))
 
     return predict
 
@@ -108,11 +121,14 @@ def make_predict(
 def prepare(
     example: dict[str, np.ndarray], host_ops: Sequence[Any]
 ) -> dict[str, np.ndarray]:
-    """The example with the evaluation ops applied to its image alone."""
+    """The example with the evaluation ops applied to its image alone.
+
+    The image as it was stays beside it, as `original`.
+    """
     image = {key: value for key, value in example.items() if key != LABEL}
     for op in host_ops:
         image = op.map(image)
-    return {**example, **image}
+    return {**example, **image, ORIGINAL: example[IMAGE]}
 
 
 def batches(
@@ -145,7 +161,7 @@ def batches(
         yield _stack(group, batch_size)
 
 
-def fit(example: dict[str, np.ndarray], model: Segmenter) -> tuple[tuple, dict]:
+def fit(example: dict[str, np.ndarray], model: Network) -> tuple[tuple, dict]:
     """Pad image and label to the model's sides; add resizing matrices if needed.
 
     Returns:
@@ -184,7 +200,7 @@ def _stack(group: list[dict], batch_size: int) -> dict[str, Any]:
     return {**batch, "sizes": sizes}
 
 
-def _mirror(image: np.ndarray, model: Segmenter) -> np.ndarray:
+def _mirror(image: np.ndarray, model: Network) -> np.ndarray:
     """The image with its mirror about it: the margin before, what fits behind."""
     before = model.margin
     behind = (model.input_side(n) - n - before for n in image.shape[-3:-1])

@@ -9,22 +9,24 @@ shape, whose integers add up. So the logits of a whole image are never held.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from segjax import parallel
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
-from segjax.models.segmenter import Segmenter
+from segjax.core.network import Network
+from segjax.core.shapes import Array
 from segjax.nn.resample import resize_bilinear
 from segjax.predict.canvas import Canvas
 from segjax.predict.decide import Judge, last_frame
-from segjax.predict.looks import as_logits, log_shares, scaled
+from segjax.predict.looks import as_logits, log_shares
 from segjax.predict.pieces import Look, Piece, Pieces, taps
 from segjax.predict.protocol import Protocol
+from segjax.predict.resize import rescale
 from segjax.predict.ways import Windows
 from segjax.predict.whole import PredictFn, Prediction
 
@@ -33,7 +35,7 @@ Task = tuple[Pieces, Look, int, int]
 
 
 def make_windowed(
-    model: Segmenter,
+    model: Network,
     protocol: Protocol,
     *,
     normalize: Callable[[Array], Array],
@@ -97,10 +99,9 @@ def make_windowed(
             for logits, matrices in inputs:
                 total = more(total, logits, matrices)
             said = judged_mean(total, labels)
-        ids, sums = jax.device_get(said)
+        said = jax.device_get(said)
         for i, piece in enumerate(pieces):
-            own = {name: each[i] for name, each in sums.items()}
-            piece.owner.put(piece, ids[i], own)
+            piece.owner.put(piece, jax.tree.map(itemgetter(i), said))
             if piece.owner.complete:
                 yield piece.owner
 
@@ -140,7 +141,7 @@ def _opened(
         label = label[-1]
     looks = []
     for factor, mirrored in protocol.looks:
-        shown = scaled(image, factor)
+        shown = rescale(image, factor)
         size = shown.shape[-3:-1]
         shown = shown[..., ::-1, :] if mirrored else shown
         canvas = Canvas(*size, windows)
@@ -198,4 +199,5 @@ def _filled(arrays: Iterable[np.ndarray], size: int, value: int) -> np.ndarray:
 
 
 def _prediction(image: Pieces) -> Prediction:
-    return Prediction(image.index, image.ids, image.sums)
+    shares = image.probabilities
+    return Prediction(image.index, image.ids, image.sums, probabilities=shares)

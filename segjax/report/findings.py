@@ -42,7 +42,8 @@ def evaluations(
 ) -> list[dict[str, Any]]:
     """Each `evaluation/<split>.json` with what the page adds; "val" first.
 
-    One without `protocol` is from when there was none but `whole()`.
+    One without `protocol` is from when there was none but `whole()`; `way` has it and
+    the steps behind it.
     """
     found = []
     paths = sorted(workdir.glob("evaluation/*.json"))
@@ -61,7 +62,7 @@ def evaluations(
         names = [k for k in SCORES if k in summary]
         names += [k for k, v in summary.items() if k not in beside and _is_number(v)]
         more = {
-            "protocol": data.get("protocol", "whole()"),
+            "way": [data.get("protocol", "whole()"), data.get("postprocess", "")],
             "path": path,
             "info": _class_table(facts, [c["name"] for c in data["classes"]]),
             "scores": [(_words(k), summary[k]) for k in names],
@@ -133,7 +134,7 @@ def headline(
         return {
             "miou": data["summary"].get("miou"),
             "what": f"mean IoU, {data['split']} split, {data['num_images']} images, "
-            f"step {data['step']}, by {data['protocol']}",
+            f"step {data['step']}, by {', then '.join(filter(None, data['way']))}",
             "sentence": data["convention_sentence"],
         }
     scored = [r for r in rows if r["kind"] == "val" and not math.isnan(_miou(r))]

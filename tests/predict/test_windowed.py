@@ -64,14 +64,14 @@ def logits_of(model, variables, protocol, given, monkeypatch):
     heard = []
 
     def judge(logits, labels):
-        ids, sums = make_judge("multiclass", K)(logits, labels)
-        return ids, {**sums, "logits": logits}
+        said = make_judge("multiclass", K)(logits, labels)
+        return said._replace(sums={**said.sums, "logits": logits})
 
     kept = pieces.Pieces.put
 
-    def put(self, piece, ids, sums):
-        heard.append((piece.place, sums.pop("logits")))
-        kept(self, piece, ids, sums)
+    def put(self, piece, said):
+        heard.append((piece.place, said.sums.pop("logits")))
+        kept(self, piece, said)
 
     mesh = parallel.make_mesh(jax.devices()[:1])
     with monkeypatch.context() as patched:

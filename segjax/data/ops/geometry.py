@@ -6,8 +6,8 @@ A clip `(T, H, W, C)` moves as a whole: every frame as its label, which is that 
 last one.
 
 One alignment everywhere: pixel centres lie at half-integers, so the corners of the old
-and the new grid coincide. Images are resampled bilinearly when they grow and by area
-when they shrink. A label takes the old pixel that holds the centre of the new one;
+and the new grid coincide. Sides of images that grow are resampled bilinearly and those
+that shrink by area. A label takes the old pixel that holds the centre of the new one;
 centres may lie on the border of two, as all do when a label is halved: even places take
 the first and odd ones the second, so that the label does not shift against the image
 (OpenCV's `INTER_NEAREST` shifts by up to half a pixel). What comes from outside of the
@@ -178,7 +178,9 @@ def window(
 def resize(
     array: Real[np.ndarray, "H W ..."], height: int, width: int, nearest: bool
 ) -> Real[np.ndarray, "h w ..."]:
-    """`array` at `(height, width)`: nearest for labels, bilinear or area for images."""
+    """`array` at `(height, width)`: nearest for labels; of images, sides that shrink do
+    so by area and sides that grow bilinearly, to the same bits on every CPU.
+    """
     if array.shape[:2] == (height, width):
         return array
     if nearest:
@@ -187,9 +189,13 @@ def resize(
             _nearest(array.shape[1], width),
         )
         return array.take(rows, axis=0).take(columns, axis=1)
-    shrinks = height * width < array.shape[0] * array.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(array, (width, height), interpolation=how)
+    smaller = tuple(map(min, array.shape[:2], (height, width)))
+    if smaller != array.shape[:2]:
+        array = cv2.resize(array, smaller[::-1], interpolation=cv2.INTER_AREA)
+    if smaller != (height, width):
+        exact = cv2.INTER_LINEAR_EXACT
+        array = cv2.resize(array, (width, height), interpolation=exact)
+    return array
 
 
 def moved(
