@@ -18,7 +18,7 @@ class Canvas:
 
     def __init__(self, height: int, width: int, windows: Windows):
         self.size = height, width
-        self._windows = windows
+        self.windows = windows
         self.tops, self.lefts = (
             windows.starts(axis, side) for axis, side in enumerate(self.size)
         )
@@ -39,7 +39,7 @@ class Canvas:
                 weighted.shape, self.size, (top, left), strict=False
             )
         )
-        weights, columns = self._windows.weights, slice(left, left + width)
+        weights, columns = self.windows.weights, slice(left, left + width)
         for block, mine, theirs in _blocks(top, top + height):
             sums, total = self._block(block, weighted.shape[-1])
             inside = slice(theirs.start - top, theirs.stop - top)

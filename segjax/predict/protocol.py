@@ -6,6 +6,7 @@ joined by `|`, what is repeated of it:
   whole()
   slide(512, 1024, overlap=0.5, weights="gaussian")
   tile(512, 512, margin=96)
+  buckets((256, 512), (512, 1024))
   slide(512, 1024) | flip() | scales(0.5, 1.0, 1.5)
 
 A score is the score of a network under a protocol, so its name stands beside the score.
@@ -18,7 +19,7 @@ from segjax.core import opstring
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.network import Network
 from segjax.core.tables import Table
-from segjax.predict.ways import Slide, Tile, Whole
+from segjax.predict.ways import Buckets, Slide, Tile, Whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +57,18 @@ class Scales:
 
 PROTOCOLS = Table(
     "protocol",
-    {"whole": Whole, "slide": Slide, "tile": Tile, "flip": Flip, "scales": Scales},
+    {
+        "buckets": Buckets,
+        "flip": Flip,
+        "scales": Scales,
+        "slide": Slide,
+        "tile": Tile,
+        "whole": Whole,
+    },
 )
 """Name -> what may stand in the op string of a protocol."""
 
-WAYS = (Whole, Slide, Tile)
+WAYS = (Whole, Slide, Tile, Buckets)
 """Of these there is one, and it comes first."""
 
 
@@ -77,7 +85,7 @@ class Protocol:
       factors: at which sizes; each as it is and, with `flip`, mirrored.
     """
 
-    way: Whole | Slide | Tile
+    way: Whole | Slide | Tile | Buckets
     flip: bool = False
     factors: tuple[float | int, ...] = (1,)
 
@@ -112,7 +120,10 @@ def parse(text: str, where: str = "protocol") -> Protocol:
     """
     ops = opstring.parse(text, PROTOCOLS, where)
     ways = [op for op in ops if isinstance(op, WAYS)]
-    known = "whole(), slide(height, width), tile(height, width, margin)"
+    known = (
+        "whole(), slide(height, width), tile(height, width, margin), "
+        "buckets((height, width), ...)"
+    )
     if len(ways) != 1 or ops[0] is not ways[0]:
         named = " and ".join(map(str, ways)) or "no way over the image"
         ill = (

@@ -1,17 +1,24 @@
-"""Ways over an image: at once, in overlapping windows, in tiles with a margin."""
+"""Ways over an image: at once, in overlapping windows, in tiles, in windows to choose.
+
+Each way of windows has `windows(model, size)`: where they lie on an image of that size.
+"""
 
 import dataclasses
+import functools
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from segjax.core.errors import raise_problems
+from segjax.core.errors import UserError, raise_problems
 from segjax.core.network import Network
 from segjax.core.shapes import Float32
 
 LEAST_WEIGHT = 1e-3
 """Of a pixel of a window, beside 1 in its middle."""
+
+Size = tuple[int, int]
+"""Height and width, in pixels after the evaluation ops."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,14 +30,19 @@ class Windows:
       margin: pixels at each border of it that are not answered.
       step: from the begin of what a window answers to that of the next one.
       moved_back: whether the last window ends at the border of the image, if it fits.
-      weights: of the pixels that a window answers.
+      bell: whether pixels in the middle of a window weigh more.
     """
 
     seen: tuple[int, int]
     margin: int
     step: tuple[int, int]
     moved_back: bool
-    weights: Float32[np.ndarray, "h w"]
+    bell: bool
+
+    @property
+    def weights(self) -> Float32[np.ndarray, "h w"]:
+        """Of the pixels that a window answers."""
+        return _weights(*(n - 2 * self.margin for n in self.seen), self.bell)
 
     def starts(self, axis: int, side: int) -> list[int]:
         """Where on an image's `side` each window's answer begins, in order."""
@@ -90,23 +102,18 @@ class Slide:
 
     def problems(self, model: Network, where: str) -> list[str]:
         """The sides of the window that the model does not take, as messages."""
-        return [
-            f"{where}: {self} has the {name} {side} and the model of config.model "
-            f"does not take such a side. Use {_either(_near(side, model))}."
-            for name, side in (("height", self.height), ("width", self.width))
-            if not _legal(side, model)
-        ]
+        return _illegal(self, (self.height, self.width), model, where)
 
-    def windows(self, model: Network) -> Windows:
+    def windows(self, model: Network, size: Size) -> Windows:
         """Where the windows lie; what the model loses by itself is not answered."""
+        del size
         sides = [n - 2 * model.margin for n in (self.height, self.width)]
-        lines = [_bell(n) if self.weights == "gaussian" else np.ones(n) for n in sides]
         return Windows(
             seen=(self.height, self.width),
             margin=model.margin,
             step=tuple(max(1, round(n * (1 - self.overlap))) for n in sides),
             moved_back=True,
-            weights=np.maximum(np.outer(*lines), LEAST_WEIGHT).astype(np.float32),
+            bell=self.weights == "gaussian",
         )
 
 
@@ -162,17 +169,68 @@ class Tile:
             if not _legal(side + more, model)
         ]
 
-    def windows(self, model: Network) -> Windows:
+    def windows(self, model: Network, size: Size) -> Windows:
         """Where the tiles lie: side by side, the last ones reaching over the border."""
-        del model
+        del model, size
         sides = (self.height, self.width)
         return Windows(
             seen=tuple(n + 2 * self.margin for n in sides),
             margin=self.margin,
             step=sides,
             moved_back=False,
-            weights=np.ones(sides, np.float32),
+            bell=False,
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Buckets:
+    """Each image in the smallest of some windows that holds it, padded by mirroring.
+
+    A larger image goes in windows of the largest, as `slide` has them, with a quarter
+    of overlap. So few shapes serve images of all sizes. An image that `whole` would pad
+    to the size of its window is answered alike.
+
+    Attributes:
+      sizes: of the windows that the network sees, `(height, width)`.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+
+    any_number: ClassVar[bool] = True
+
+    def __post_init__(self):
+        twice = {s for s in self.sizes if self.sizes.count(s) > 1}
+        found = [f"{s}: a side must be 1 or more." for s in self.sizes if min(s) < 1]
+        found += [f"{s}: is there twice; name each once." for s in sorted(twice)]
+        raise_problems(found)
+        if not self.sizes:
+            raise UserError("no size; name at least one: buckets((256, 256)).")
+
+    def __str__(self) -> str:
+        return f"buckets({', '.join(map(str, self.sizes))})"
+
+    def problems(self, model: Network, where: str) -> list[str]:
+        """The sides of windows that the model does not take, as messages."""
+        return [p for s in self.sizes for p in _illegal(self, s, model, where)]
+
+    def windows(self, model: Network, size: Size) -> Windows:
+        """One window, all of which counts, or those of a `slide`."""
+        lost = 2 * model.margin
+        ordered = sorted(self.sizes, key=lambda s: (s[0] * s[1], s))
+        for window in ordered:
+            if all(n + lost <= m for n, m in zip(size, window, strict=True)):
+                return Slide(*window, weights="uniform").windows(model, size)
+        return Slide(*ordered[-1], overlap=0.25).windows(model, size)
+
+
+def _illegal(way: Any, size: Size, model: Network, where: str) -> list[str]:
+    """The sides of a window of a way that the model does not take, as messages."""
+    return [
+        f"{where}: {way} has the {name} {side} and the model of config.model "
+        f"does not take such a side. Use {_either(_near(side, model))}."
+        for name, side in zip(("height", "width"), size, strict=True)
+        if not _legal(side, model)
+    ]
 
 
 def _low(op: Any, **least: int) -> list[str]:
@@ -199,6 +257,14 @@ def _near(side: int, model: Network) -> list[int]:
 
 def _either(numbers: Iterable[int]) -> str:
     return " or ".join(map(str, numbers))
+
+
+@functools.lru_cache(maxsize=16)
+def _weights(height: int, width: int, bell: bool) -> Float32[np.ndarray, "h w"]:
+    if not bell:
+        return np.ones((height, width), np.float32)
+    weights = np.outer(_bell(height), _bell(width))
+    return np.maximum(weights, LEAST_WEIGHT).astype(np.float32)
 
 
 def _bell(side: int) -> np.ndarray:

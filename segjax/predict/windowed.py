@@ -1,14 +1,15 @@
 """Predict images of any size in windows, in memory that grows with their width alone.
 
 Windows of one image after the other run in batches of one shape, so there is one
-compiled program whatever the sizes of the images. Their logits are put together on the
-host, a band of rows (see `canvas`); finished rows go to the judge in pieces of one
-shape, whose integers add up. So the logits of a whole image are never held.
+compiled program for each size of window, whatever the sizes of the images. Their logits
+are put together on the host, a band of rows (see `canvas`); finished rows go to the
+judge in pieces of one shape, whose integers add up. So the logits of a whole image are
+never held.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
@@ -27,7 +28,6 @@ from segjax.predict.looks import as_logits, log_shares
 from segjax.predict.pieces import Look, Piece, Pieces, taps
 from segjax.predict.protocol import Protocol
 from segjax.predict.resize import rescale
-from segjax.predict.ways import Windows
 from segjax.predict.whole import PredictFn, Prediction
 
 Task = tuple[Pieces, Look, int, int]
@@ -58,14 +58,14 @@ def make_windowed(
     mesh = parallel.local_mesh()
     whole, split = parallel.replicated(mesh), parallel.along_batch(mesh)
     batch_size = -(-batch_size // mesh.size) * mesh.size
-    windows, looks = protocol.way.windows(model), len(protocol.looks)
-    cut = windows.margin - model.margin
-    weights = windows.weights[..., None]
+    looks = len(protocol.looks)
 
-    def forward(variables, images):
+    def forward(variables, images, weights):
         logits = last_frame(model.apply(variables, normalize(images), train=False))
-        height, width = weights.shape[:2]
-        return logits[:, cut : cut + height, cut : cut + width] * weights
+        height, width = weights.shape
+        top, left = (logits.shape[1] - height) // 2, (logits.shape[2] - width) // 2
+        inside = logits[:, top : top + height, left : left + width]
+        return inside * weights[..., None]
 
     def resized(logits, matrices):
         return logits if matrices is None else resize_bilinear(logits, *matrices)
@@ -80,7 +80,7 @@ def make_windowed(
     def judged_mean(total, labels):
         return judge(as_logits(total, looks, task), labels)
 
-    forward = jax.jit(forward, in_shardings=(whole, split), out_shardings=split)
+    forward = jax.jit(forward, in_shardings=(whole, split, whole), out_shardings=split)
     more, judged, judged_mean = (
         jax.jit(f, out_shardings=split) for f in (more, judged, judged_mean)
     )
@@ -112,13 +112,15 @@ def make_windowed(
         tasks = (
             task
             for example in examples
-            for task in _tasks(_opened(example, protocol, windows))
+            for task in _tasks(_opened(example, protocol, model))
         )
         waiting: deque[Piece] = deque()
-        while batch := list(islice(tasks, batch_size)):
-            images = [_window(windows, *task[1:]) for task in batch]
+        for batch in _batches(tasks, batch_size):
+            windows = batch[0][1].canvas.windows
+            images = [_window(*task[1:]) for task in batch]
             images = jax.device_put(_filled(images, batch_size, 0), split)
-            answers = np.asarray(forward(variables, images))
+            weights = jax.device_put(windows.weights, whole)
+            answers = np.asarray(forward(variables, images, weights))
             for (image, look, top, left), answer in zip(batch, answers, strict=False):
                 look.canvas.add(top, left, answer)
                 for piece in image.ready():
@@ -133,7 +135,7 @@ def make_windowed(
 
 
 def _opened(
-    example: dict[str, np.ndarray], protocol: Protocol, windows: Windows
+    example: dict[str, np.ndarray], protocol: Protocol, model: Network
 ) -> Pieces:
     """An example with its looks, none of whose windows has run."""
     image, label = example[IMAGE], example[LABEL]
@@ -144,7 +146,7 @@ def _opened(
         shown = rescale(image, factor)
         size = shown.shape[-3:-1]
         shown = shown[..., ::-1, :] if mirrored else shown
-        canvas = Canvas(*size, windows)
+        canvas = Canvas(*size, protocol.way.windows(model, size))
         looks.append(Look(shown, mirrored, canvas, taps(size, label.shape)))
     return Pieces(int(example[INDEX]), label, looks)
 
@@ -162,9 +164,16 @@ def _tasks(image: Pieces) -> Iterator[Task]:
             yield image, look, top, left
 
 
-def _window(windows: Windows, look: Look, top: int, left: int) -> np.ndarray:
+def _batches(tasks: Iterator[Task], size: int) -> Iterator[list[Task]]:
+    """Tasks of windows of one kind, at most `size` of them, in order."""
+    for _, same in groupby(tasks, lambda task: task[1].canvas.windows):
+        while batch := list(islice(same, size)):
+            yield batch
+
+
+def _window(look: Look, top: int, left: int) -> np.ndarray:
     """What the network sees of an image, mirrored where it reaches over the border."""
-    picked = look.image
+    picked, windows = look.image, look.canvas.windows
     for axis, (start, seen) in enumerate(zip((top, left), windows.seen, strict=True)):
         first, side = start - windows.margin, look.canvas.size[axis]
         if first >= 0 and first + seen <= side:

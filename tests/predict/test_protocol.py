@@ -123,7 +123,7 @@ def test_a_config_that_says_whole_is_the_same_experiment(settings):
 @pytest.mark.parametrize("side", [7, 8, 32])
 def test_gaussian_weights_are_those_of_monai(side):
     """`compute_importance_map((side, side), "gaussian", sigma_scale=0.125)` of 1.5."""
-    window = parse(f"slide({side}, {side})").way.windows(MODELS["unet"](2))
+    window = parse(f"slide({side}, {side})").way.windows(MODELS["unet"](2), (90, 90))
     x = np.arange(-(side - 1) / 2, (side - 1) / 2 + 1)
     line = np.exp(x**2 / (-2 * (0.125 * side) ** 2))
     expected = np.maximum(line[:, None] * line, 1e-3)
