@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "check this machine: packages, devices, memory, disk, cluster",
     "doctor run": "check a config: will it learn, how fast, does the loader keep up",
     "evaluate": "score a trained run on a split: per-class table, files, pictures",
+    "export": "one file of a trained run that works without segjax",
     "inspect": "look at a data set before training: counts, problems, samples",
     "inspect data": "audit a data set's files, pairs and splits; a page of the worst",
     "models": "list the models: parameters, operations, memory, source",

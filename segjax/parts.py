@@ -23,12 +23,9 @@ from segjax.data.source import Source
 from segjax.evaluate import files, split
 from segjax.evaluate.split import Evaluation
 from segjax.metrics.measure import OnDevice
-from segjax.predict import path
 from segjax.predict import protocol as protocols
-from segjax.predict.decide import Judge, make_judge
+from segjax.predict.predictor import Predictor
 from segjax.predict.protocol import Protocol
-from segjax.predict.refined import make_refined
-from segjax.predict.stream import make_stream
 from segjax.predict.whole import LossFn, PredictFn
 from segjax.report import record
 
@@ -131,7 +128,7 @@ class Parts:
         protocol: Protocol | None = None,
         probabilities: bool = False,
     ) -> PredictFn:
-        """The one path from images to classes; see `predict.path`.
+        """The one path from images to classes; see `predict.predictor`.
 
         The config's steps of post-processing stand behind the network.
 
@@ -141,16 +138,7 @@ class Parts:
           protocol: in place of the config's.
           probabilities: whether predictions have those of all classes, too.
         """
-        predict = path.make(
-            self.model,
-            protocol or self.config.protocol,
-            normalize=self.normalize,
-            judge=self._judge(probabilities),
-            batch_size=batch_size or self.config.evaluate.batch_size,
-            task=self.config.task,
-            loss=loss,
-        )
-        return self._refined(predict, probabilities)
+        return self._predictor(protocol, batch_size).predict(loss, probabilities)
 
     def stream(
         self,
@@ -161,53 +149,32 @@ class Parts:
         """The path from the frames of videos to classes, with a memory.
 
         Args:
-          videos: of each example the name of its video; see `predict.stream`.
+          videos: of each example the name of its video.
           protocol: in place of the config's.
           probabilities: whether predictions have those of all classes, too.
 
         Raises:
-          UserError: the model has no memory, or the protocol is another than
-            `whole()`, as a memory is of whole frames.
+          UserError: the model has no memory, or the protocol is one of windows.
         """
-        name = (protocol or self.config.protocol).name
-        if name != "whole()":
-            raise UserError(
-                f"--stream: shows whole frames, and the protocol is {name}. Add "
-                "--protocol 'whole()', or leave --stream out."
-            )
-        predict = make_stream(
-            self.model,
-            normalize=self.normalize,
-            judge=self._judge(probabilities),
-            videos=videos,
-        )
-        return self._refined(predict, probabilities)
+        return self._predictor(protocol).stream(videos, probabilities)
 
-    def _refined(self, predict: PredictFn, probabilities: bool) -> PredictFn:
-        """The same with the config's steps behind it."""
-        chain = self.config.postprocess
-        if not chain:
-            return predict
-        return make_refined(
-            predict,
-            chain,
-            num_classes=self.info.num_classes,
-            threshold=self.config.evaluate.threshold,
-            keep=probabilities,
-        )
-
-    def _judge(self, probabilities: bool) -> Judge:
-        """What is made of logits, by every way to predict."""
+    def _predictor(
+        self, protocol: Protocol | None = None, batch_size: int | None = None
+    ) -> Predictor:
         K, counters = self.info.num_classes, {}
         for measure in self.config.measures.values():
             if isinstance(measure, OnDevice):
                 counters |= measure.counters(K)
-        return make_judge(
-            self.config.task,
-            K,
-            self.config.evaluate.threshold,
-            counters,
-            probabilities or self.config.postprocess.of_shares,
+        return Predictor(
+            network=self.model,
+            normalize=self.normalize,
+            task=self.config.task,
+            num_classes=K,
+            threshold=self.config.evaluate.threshold,
+            protocol=protocol or self.config.protocol,
+            postprocess=self.config.postprocess,
+            batch_size=batch_size or self.config.evaluate.batch_size,
+            counters=counters,
         )
 
     def evaluate(
@@ -321,7 +288,7 @@ def load(workdir: Path, which: str = "best") -> tuple[Parts, Any, int]:
             "training run."
         )
     checked = configs.resolve(record.read_config(workdir))
-    parts = make(checked, record.dataset_info(written["dataset"]))
+    parts = make(checked, DatasetInfo.of(written["dataset"]))
     parts = dataclasses.replace(parts, run_id=record.run_id(written))
     weights = checkpoint.read_weights(workdir / "checkpoints", which=which)
     if parts.normalize.from_data:

@@ -4,6 +4,8 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -75,6 +77,37 @@ class DatasetInfo:
         table[: self.num_classes] = np.asarray(self.class_colours, np.uint8)
         table[IGNORE] = IGNORE_COLOUR
         return table
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it; `of` reads it."""
+        return {
+            "name": self.name,
+            "homepage": self.homepage,
+            "citation": self.citation,
+            "licence": self.licence,
+            "note": self.note,
+            "classes": [
+                {"name": name, "colour": [int(c) for c in colour]}
+                for name, colour in zip(
+                    self.class_names, self.class_colours, strict=True
+                )
+            ],
+            "class_digest": self.digest(),
+            "pixels": dataclasses.asdict(self.pixels),
+            "group": self.group,
+        }
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> "DatasetInfo":
+        """What `plain` wrote down; fields that it did not know have their defaults."""
+        texts = ("homepage", "citation", "licence", "note", "group")
+        return cls(
+            name=plain["name"],
+            class_names=tuple(c["name"] for c in plain["classes"]),
+            class_colours=tuple(tuple(c["colour"]) for c in plain["classes"]),
+            pixels=Pixels(**plain.get("pixels", {})),
+            **{key: plain.get(key, "") for key in texts},
+        )
 
     def digest(self) -> str:
         """sha256 of the ordered class names; equal digests make runs comparable."""

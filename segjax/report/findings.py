@@ -11,7 +11,6 @@ from matplotlib import colormaps
 
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
-from segjax.report import record
 from segjax.report.files import number, read_json
 from segjax.report.progress import duration
 
@@ -110,7 +109,7 @@ def _class_table(facts: Mapping[str, Any], names: Sequence[str]) -> DatasetInfo:
     """The record's class table, or one with colours of our own if it does not fit."""
     entry = facts.get("dataset") or {}
     if [c["name"] for c in entry.get("classes", [])] == list(names):
-        return record.dataset_info(entry)
+        return DatasetInfo.of(entry)
     shades = [colormaps["tab20"](i % 20)[:3] for i in range(len(names))]
     colours = tuple(tuple(round(255 * c) for c in shade) for shade in shades)
     return DatasetInfo("unrecorded", tuple(names), colours)

@@ -7,7 +7,6 @@ devices, seeds, and how it ended. An entry without `end` was killed or is still 
 Both files are plain JSON: reading a run folder never executes anything.
 """
 
-import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
@@ -199,38 +198,12 @@ def dataset_entry(info: DatasetInfo, sources: Mapping[str, Any]) -> dict[str, An
       sources: split name -> source (`__len__`, `fingerprint()`).
     """
     return {
-        "name": info.name,
-        "homepage": info.homepage,
-        "citation": info.citation,
-        "licence": info.licence,
-        "note": info.note,
-        "classes": [
-            {"name": name, "colour": [int(c) for c in colour]}
-            for name, colour in zip(info.class_names, info.class_colours, strict=True)
-        ],
-        "class_digest": info.digest(),
-        "pixels": dataclasses.asdict(info.pixels),
-        "group": info.group,
+        **info.plain(),
         "splits": {
             split: {"num_images": len(source), "fingerprint": source.fingerprint()}
             for split, source in sources.items()
         },
     }
-
-
-def dataset_info(entry: Mapping[str, Any]) -> DatasetInfo:
-    """The class table that `dataset_entry` wrote down."""
-    return DatasetInfo(
-        name=entry["name"],
-        class_names=tuple(c["name"] for c in entry["classes"]),
-        class_colours=tuple(tuple(c["colour"]) for c in entry["classes"]),
-        homepage=entry.get("homepage", ""),
-        citation=entry.get("citation", ""),
-        licence=entry.get("licence", ""),
-        note=entry.get("note", ""),
-        pixels=Pixels(**entry.get("pixels", {})),
-        group=entry.get("group", ""),
-    )
 
 
 def versions() -> dict[str, str]:

@@ -28,7 +28,7 @@ LAYERS = (
     ("study", "compare"),
     ("replay",),
     ("run",),
-    ("guards",),
+    ("guards", "web"),
     ("train", "serve"),
     ("parts", "process"),
     ("evaluate",),

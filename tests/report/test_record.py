@@ -84,7 +84,7 @@ def test_the_surroundings_are_in_every_attempt(tmp_path, monkeypatch):
 def test_the_data_set_is_read_back(tmp_path):
     _start(tmp_path)
     entry = record.read(tmp_path)["dataset"]
-    assert record.dataset_info(entry) == INFO
+    assert DatasetInfo.of(entry) == INFO
     assert entry["class_digest"] == INFO.digest()
     assert entry["splits"]["val"] == {"num_images": 3, "fingerprint": "ab" * 32}
 

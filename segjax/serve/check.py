@@ -1,0 +1,123 @@
+"""Does an exported model compute here what it computed where it was made?"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from segjax.core.errors import UserError
+from segjax.core.network import Network
+from segjax.predict.decide import decide, last_frame
+from segjax.serve.bundle import Bundle
+from segjax.serve.description import Description
+
+FOLDER = "check/"
+MEMBERS = ("image", "ids", "logits")
+
+KEPT = 32
+"""Rows and columns of logits that are kept, at most."""
+
+CLOSE = 1e-3
+"""Error of logits, of the largest, and share of other classes, that pass.
+
+Other kinds of devices sum in another order; on the same kind the bits are equal.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What the picture of a model gave here, beside what it gave there.
+
+    Attributes:
+      equal: whether every bit is the same.
+      error: of logits, the largest, relative to the largest logit.
+      flipped: share of pixels that are of another class.
+    """
+
+    equal: bool
+    error: float
+    flipped: float
+
+    @property
+    def close(self) -> bool:
+        """Whether it is the same but for the rounding of sums."""
+        return self.error <= CLOSE and self.flipped <= CLOSE
+
+    def __str__(self) -> str:
+        if self.equal:
+            return "equal to the bit"
+        return f"logits within {self.error:.1e}, {self.flipped:.4%} other classes"
+
+
+def vector(
+    network: Network, variables: Any, about: Description
+) -> dict[str, np.ndarray]:
+    """A picture, drawn from random numbers, and what the network says of it.
+
+    Returns:
+      `image` `(h, w, C)`, its `ids` `(h, w)`, and `logits`, `KEPT` rows and columns of
+      them.
+    """
+    image = _picture(about)
+    logits = _logits(network, variables, image)
+    ids = np.asarray(decide(logits, about.task, about.threshold))
+    return {"image": image, "ids": ids, "logits": _kept(logits)}
+
+
+def read(bundle: Bundle) -> dict[str, np.ndarray]:
+    """What `vector` gave where the model was made.
+
+    Raises:
+      UserError: it is not there, or damaged.
+    """
+    return {name: bundle.array(f"{FOLDER}{name}.npy") for name in MEMBERS}
+
+
+def compare(
+    network: Network,
+    variables: Any,
+    about: Description,
+    expected: Mapping[str, np.ndarray],
+) -> Checked:
+    """Run the picture of `vector` again.
+
+    Raises:
+      UserError: the picture is not of a size that there is a program for.
+    """
+    logits = _logits(network, variables, expected["image"])
+    ids, kept = decide(logits, about.task, about.threshold), _kept(logits)
+    if ids.shape != expected["ids"].shape or kept.shape != expected["logits"].shape:
+        raise UserError(
+            f"{about.title}: its check gives {kept.shape} logits, and should give "
+            f"{expected['logits'].shape}. The file is not whole; export it again."
+        )
+    largest = max(float(np.abs(expected["logits"]).max()), 1e-6)
+    error = float(np.abs(kept - expected["logits"]).max()) / largest
+    flipped = float(np.mean(np.asarray(ids) != expected["ids"]))
+    equal = flipped == 0 and np.array_equal(kept, expected["logits"])
+    return Checked(equal, error if np.isfinite(error) else np.inf, flipped)
+
+
+def _picture(about: Description) -> np.ndarray:
+    """Large and small spots of every brightness, in the model's kind of pixels."""
+    pixels = about.info.pixels
+    height, width = min(about.sizes)
+    rng = np.random.default_rng(0)
+    shape = height, width, pixels.channels
+    coarse = rng.random((-(-height // 16), -(-width // 16), pixels.channels))
+    spots = coarse.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
+    image = 0.8 * spots + 0.2 * rng.random(shape)
+    full = np.iinfo(pixels.depth).max if pixels.depth.startswith("uint") else 1
+    return (full * image).astype(pixels.depth)
+
+
+def _logits(network, variables, image) -> np.ndarray:
+    run = jax.jit(lambda v, x: last_frame(network.apply(v, x, train=False)))
+    return np.asarray(run(variables, image[None]))[0]
+
+
+def _kept(logits: np.ndarray) -> np.ndarray:
+    rows, columns = (-(-n // KEPT) for n in logits.shape[:2])
+    return np.ascontiguousarray(logits[::rows, ::columns])
