@@ -123,7 +123,7 @@ def _simplex(
 def _scale(d: int) -> Float[np.ndarray, "d"]:
     """Of the axes, such that spreading, blurring and reading back have a sigma of 1."""
     axis = np.arange(1, d + 1)
-    return np.sqrt(2 / 3) * (d + 1) / np.sqrt(axis * (axis + 1))
+    return 1 / np.sqrt(axis * (axis + 1)) * np.float32(np.sqrt(2 / 3) * (d + 1))
 
 
 def _sort(rows: np.ndarray) -> None:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from segjax.core.shapes import Array, Float, Int
-from segjax.postprocess.lattice import Lattice, rounded
+from segjax.postprocess.lattice import Lattice
 from segjax.postprocess.step import Shares
 
 LEAST = 1e-5
@@ -57,7 +57,7 @@ def run(
 
 def _roomy(lattice: Lattice) -> tuple[np.ndarray, ...]:
     """Its arrays, with room for a corner that has no value, for absent neighbours."""
-    more = rounded(lattice.size + 1) - lattice.size
+    more = (1 << lattice.size.bit_length()) - lattice.size
     beside = np.pad(
         lattice.beside, ((0, 0), (0, 0), (0, more)), constant_values=lattice.size
     )
