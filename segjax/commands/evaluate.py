@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     from segjax import process
     from segjax.evaluate import measuring
     from segjax.evaluate.split import videos as whole_videos
-    from segjax.metrics import measures, per_class, scores
+    from segjax.evaluate.words import tables
+    from segjax.metrics import measures, scores
     from segjax.report import count, page, record
     from segjax.report.files import read_json
 
@@ -116,16 +117,12 @@ def run(args: argparse.Namespace) -> int:
         )
     parts.write_report(out, result, predict, variables, source, args.stream)
     pages = [page.write(out)] if (out / record.RECORD).exists() else []
-    names = parts.info.class_names
     words = [
         f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}, "
         f"by {result.way}:",
         "",
-        per_class.table(result.per_image, names, result.convention),
-        *filter(None, [parts.info.note]),
+        tables(result, parts.info),
     ]
-    for table in measures.tables(result.measures, result.results, names):
-        words += ["", table]
     every = {c: scores.miou(result.per_image, c) for c in scores.CONVENTIONS}
     if args.convention == "all":
         words += ["", _conventions(every, scores.CONVENTIONS)]
