@@ -29,6 +29,7 @@ SHARED: dict[str, tuple[str, str]] = {
     "files": ("evaluated files", "other files of the split"),
     "protocol": ("evaluation protocol", "another evaluation protocol"),
     "convention": ("convention of means", "trained with another convention of means"),
+    "postprocess": ("post-processing", "other post-processing"),
 }
 """What runs must share, as `--allow` names it: what it is, and the mark of another."""
 
@@ -97,6 +98,11 @@ class Run:
     def seed(self) -> int | None:
         """The seed, where there is one."""
         return self.config.get("seed", 0) if self.kind == "run" else None
+
+    @property
+    def val_split(self) -> str:
+        """The split by which its best weights were chosen."""
+        return self.config.get("data", {}).get("val_split", "val")
 
     @property
     def attempts(self) -> list[dict[str, Any]]:
