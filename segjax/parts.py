@@ -6,7 +6,7 @@ behaviour of what ships.
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +60,21 @@ class Parts:
             "pixels": dataclasses.asdict(self.info.pixels),
         }
 
-    def evaluated(self, **changes: Any) -> "Parts":
-        """The same with other values of the config's section `evaluate`.
+    def evaluated(
+        self, section: Mapping[str, Any] | None = None, **changes: Any
+    ) -> "Parts":
+        """The same with another section `evaluate`.
+
+        Args:
+          section: in place of the config's own.
+          **changes: values of fields.
 
         Raises:
           UserError: they are none of this section, or not for these classes.
         """
         plain = self.config.plain
-        section = {**plain.get("evaluate", {}), **changes}
-        checked = configs.resolve({**plain, "evaluate": section})
+        own = plain.get("evaluate", {}) if section is None else section
+        checked = configs.resolve({**plain, "evaluate": {**own, **changes}})
         return dataclasses.replace(make(checked, self.info), **self._learnt())
 
     def _learnt(self) -> dict[str, Any]:

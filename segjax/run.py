@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -28,10 +27,11 @@ from segjax.data import datasets, pipeline, sampling, statistics
 from segjax.data.audit import start as audit
 from segjax.data.ops import Normalize
 from segjax.data.source import Source
-from segjax.evaluate import measuring
+from segjax.evaluate import measuring, words
+from segjax.evaluate.pace import Pace
 from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
-from segjax.metrics import measures, per_class, scores
+from segjax.metrics import scores
 from segjax.nn import onednn
 from segjax.optim import frozen
 from segjax.report import count, page, panel, record
@@ -51,10 +51,14 @@ def train(
     cluster: tuple,
     argv: list[str],
     stop_at: int | None = None,
+    validation: Mapping | None = None,
+    facts: Mapping | None = None,
 ) -> int:
     """Train to the end or until a signal; returns the exit code.
 
-    The same call resumes a run that was stopped or killed.
+    The same call resumes a run that was stopped or killed. While it trains, a run is
+    validated, and its best weights are chosen, by what the network says; the steps of
+    `config.evaluate.postprocess` stand behind the best weights alone.
 
     Args:
       settings: the config, a ConfigDict or plain dicts.
@@ -62,6 +66,9 @@ def train(
       cluster: coordinator, number of processes, this process's number; None to detect.
       argv: the command line, for the record.
       stop_at: a step at which to stop as if SIGTERM had come.
+      validation: the section `evaluate` that holds while it trains, if another than
+        the config's does; for points of a study that share their training.
+      facts: more to keep in the record of this start.
 
     Raises:
       SegjaxError: see `core.errors` for the kinds and their exit codes.
@@ -76,8 +83,8 @@ def train(
         guards.refuse_other_config(workdir, checked)
         code, reason, job = 0, "done", None
         try:
-            job = _Run(checked, workdir, writer, begin)
-            job.train(argv, stop_at)
+            job = _Run(checked, workdir, writer, begin, validation)
+            job.train(argv, stop_at, facts or {})
         except SegjaxError as error:
             code, reason = error.exit_code, str(error)
             raise
@@ -88,8 +95,7 @@ def train(
             if job is not None and job.recorded:
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 seconds = time.monotonic() - begin
-                facts = {"compilations": job.compilations()}
-                record.finish(workdir, code, reason, seconds, peak, **facts)
+                record.finish(workdir, code, reason, seconds, peak, **job.ended())
                 page.write(workdir)
     return code
 
@@ -98,14 +104,20 @@ class _Run:
     """The parts of a training run and what connects them."""
 
     def __init__(
-        self, checked: config.Config, workdir: Path, writer: bool, begin: float
+        self,
+        checked: config.Config,
+        workdir: Path,
+        writer: bool,
+        begin: float,
+        section: Mapping | None,
     ):
         self.config, self.workdir = checked, workdir
-        self.writer, self.begin = writer, begin
+        self.writer, self.begin, self.section = writer, begin, section
         self.stages: dict[str, float] = {}  # what was done when, in seconds
         self.compiled_before = compiled.counts()
         self.recorded = False  # whether this start stands in the record
         self.newest: Evaluation | None = None
+        self.pace: Pace | None = None  # of the last evaluation, if it is a further one
         self.ledger: checkpoint.Ledger | None = None  # of weights from elsewhere
         options = {"split": checked.train_split, **checked.data}
         self.training: Source = datasets.make(**options)
@@ -119,12 +131,13 @@ class _Run:
         self._mark("audited")
         self.parts = dataclasses.replace(self.parts, normalize=self._normalize())
         self.draw = self._draw()
-        self.predict = self.parts.predict(self.loss)
+        self.judge = self.parts.evaluated(section, postprocess="")
+        self.predict = self.judge.predict(self.loss)
         self.tx, self.schedule = optim.make(
             num_steps=checked.train.num_steps, **checked.optim
         )
 
-    def train(self, argv: list[str], stop_at: int | None) -> None:
+    def train(self, argv: list[str], stop_at: int | None, facts: Mapping) -> None:
         """From the newest checkpoint, or from nothing, to the end."""
         options = self.config.train
         guards.refuse_disagreement(self.config, self.training, self.validation)
@@ -139,7 +152,8 @@ class _Run:
             concurrent.futures.ThreadPoolExecutor(1) as pool,
         ):
             target = self._target(mesh)
-            if self._is_over(checkpoints.latest()):
+            done = checkpoints.latest() == options.num_steps
+            if done and record.ever_finished(self.workdir):  # not killed in its report
                 checkpoints.restore(None, target, meta=self.parts.meta)  # does it fit?
                 last = f"finished at step {options.num_steps}"
                 print(f"{self.workdir}: {last}; nothing to do.")
@@ -150,8 +164,10 @@ class _Run:
             state, window = self._start(mesh, checkpoints, target)
             start = int(state.step)
             if self.writer:
-                self._write_record(argv, state, trace.facts(first, state, program))
-                self._draw_augmented(first)
+                traced = trace.facts(first, state, program)
+                self._write_record(argv, state, {"trace": traced, **facts})
+                picture = self.workdir / "pictures" / "augmented.png"
+                panel.batches(first, AUGMENTED, self.parts.info, picture)
             step = compiling.result()
             # A signal before this ends the process at once: there is nothing to save.
             with signals.catch() as stop_requested, self._journal(start) as journal:
@@ -290,24 +306,25 @@ class _Run:
 
     def _evaluate(self, journal, state: TrainState, at: int) -> dict[str, float]:
         begin = time.monotonic()
-        self.newest = result = self._score(state, at)
+        self.newest = result = self._score(self.judge, self.predict, state, at)
         summary = result.summary()
         each = scores.iou(result.counts)
         if self.writer:  # the newest; the best weights have the last word
             folder = self.workdir / "evaluation"
-            self.parts.write_scores(folder, result, self.validation)
+            self.judge.write_scores(folder, result, self.validation)
         names = self.parts.info.class_names
         rows = {f"iou/{name}": iou for name, iou in zip(names, each, strict=True)}
         journal.validation(at, summary | rows, time.monotonic() - begin)
         return summary
 
-    def _score(self, state: TrainState, at: int) -> Evaluation:
-        return self.parts.evaluate(
-            self.predict,
+    def _score(self, parts, predict, state: TrainState, at: int, progress=None):
+        return parts.evaluate(
+            predict,
             state.variables(),
             self.validation,
             split_name=self.config.val_split,
             step=at,
+            progress=progress,
         )
 
     def _save(self, journal, checkpoints, at, state, summary, notes) -> None:
@@ -320,30 +337,27 @@ class _Run:
         at = best[0] if best else int(state.step)
         if at != int(state.step):
             state, _, _ = checkpoints.restore(at, state, which="best")
-        result = self.newest
+        predict, result = self.predict, self.newest
+        if self.parts.config.evaluate != self.judge.config.evaluate:
+            predict, result, self.pace = self.parts.predict(self.loss), None, Pace()
         if result is None or result.step != at:
-            result = self._score(state, at)
+            result = self._score(self.parts, predict, state, at, self.pace)
         if not self.writer:
             return
         self.parts.write_report(
-            self.workdir, result, self.predict, state.variables(), self.validation
+            self.workdir, result, predict, state.variables(), self.validation
         )
         info, name = self.parts.info, self.config.val_split
-        weights = f"best weights (step {at})"
-        print(f"\n{name} of {info.name}, {weights}, by {result.way}:\n")
-        table = per_class.table(result.per_image, info.class_names, result.convention)
-        print(f"{table}\n{info.note}".rstrip())
-        for text in measures.tables(result.measures, result.results, info.class_names):
-            print(f"\n{text}")
+        print(f"\n{name} of {info.name}, best weights (step {at}), by {result.way}:\n")
+        print(words.tables(result, info))
         print(f"\nPictures and all else: {self.workdir / 'index.html'}")
 
     def _journal(self, start: int):
         if not self.writer:
             return Silent()
-        num_steps = self.config.train.num_steps
         return Journal(
             self.workdir,
-            num_steps=num_steps,
+            num_steps=self.config.train.num_steps,
             start_step=start,
             begin=self.begin,
             stages=self.stages,
@@ -352,12 +366,13 @@ class _Run:
     def _mark(self, stage: str) -> None:
         self.stages[stage] = round(time.monotonic() - self.begin, 3)
 
-    def compilations(self) -> dict[str, int]:
-        """How often this run has compiled its step and its prediction."""
+    def ended(self) -> dict[str, Any]:
+        """How often this run compiled, and the speed of what its config predicts by."""
         found = compiled.counts() - self.compiled_before
-        return {name: found[name] for name in ("step", "forward")}
+        facts = {"compilations": {name: found[name] for name in ("step", "forward")}}
+        return facts | ({"images_per_s": self.pace.images_per_s} if self.pace else {})
 
-    def _write_record(self, argv: list[str], state: TrainState, traced: dict) -> None:
+    def _write_record(self, argv: list[str], state: TrainState, facts: dict) -> None:
         names = (self.config.train_split, self.config.val_split)
         sources = dict(zip(names, (self.training, self.validation), strict=True))
         run_id = record.write(
@@ -372,29 +387,14 @@ class _Run:
                 "processes": jax.process_count(),
                 "cores": process.cores(),
                 "convolutions": onednn.absent() or "oneDNN",
-                "trace": traced,
                 "parameters": init.count_parameters(state.params),
                 "normalize": self.parts.normalize.numbers(),
                 "running_statistics": init.count_parameters(state.batch_stats),
                 **({"init_from": self.ledger.facts()} if self.ledger else {}),
+                **({"validation": self.section} if self.section else {}),
+                **facts,
             },
         )
         self.parts = dataclasses.replace(self.parts, run_id=run_id)
+        self.judge = dataclasses.replace(self.judge, run_id=run_id)
         self.recorded = True
-
-    def _draw_augmented(self, first: list[dict[str, np.ndarray]]) -> None:
-        """A picture of what the network will see."""
-        examples = [
-            dict(zip(batch, row, strict=True))
-            for batch in first
-            for row in zip(*batch.values(), strict=True)
-        ]
-        path = self.workdir / "pictures" / "augmented.png"
-        panel.sheet(examples[:AUGMENTED], self.parts.info, path)
-
-    def _is_over(self, latest: int | None) -> bool:
-        """Whether a start came to its end: a kill may fall before the report."""
-        if latest != self.config.train.num_steps:
-            return False
-        attempts = record.read(self.workdir).get("attempts", [])
-        return any(attempt.get("exit_code") == 0 for attempt in attempts)

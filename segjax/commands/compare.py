@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         metavar="ARM",
-        help="compare with this arm alone; default: every pair",
+        help="compare with this arm alone; default: every pair, or the arm without "
+        "post-processing where the arms differ in that alone",
     )
     parser.add_argument(
         "--allow",
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="show, marked, runs that are unlike the rest in: dataset, classes, files, "
-        "protocol, convention; may repeat",
+        "protocol, convention, postprocess; may repeat",
     )
     parser.add_argument(
         "--pictures",
@@ -85,9 +86,8 @@ def run(args: argparse.Namespace) -> int:
         process.prepare()
     allow = [word for words in args.allow for word in words.split(",")]
     material = arms.gather(args.folders, args.split, allow)
-    found = numbers.compute(
-        material, args.score, level=args.level, against=args.against
-    )
+    against = args.against or arms.without_steps(material)
+    found = numbers.compute(material, args.score, level=args.level, against=against)
     whole = page.write(material, found, out, draw=args.pictures)
     table = tables.arms(material, found)
     words = [

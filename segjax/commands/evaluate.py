@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from segjax.commands import answer
+from segjax.core.errors import UserError
+from segjax.report.files import read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +76,9 @@ def run(args: argparse.Namespace) -> int:
     from segjax import process
     from segjax.evaluate import measuring
     from segjax.evaluate.split import videos as whole_videos
-    from segjax.metrics import measures, per_class, scores
+    from segjax.evaluate.words import tables
+    from segjax.metrics import measures, scores
     from segjax.report import count, page, record
-    from segjax.report.files import read_json
 
     if args.convention not in (None, "all"):
         scores.find(args.convention)
@@ -90,8 +92,10 @@ def run(args: argparse.Namespace) -> int:
     process.keep_compiled()
     protocol = parts.protocol(args.protocol)
     changes = {"measures": args.measures, "postprocess": args.postprocess}
+    own = str(parts.config.postprocess)
     parts = parts.evaluated(**{k: v for k, v in changes.items() if v is not None})
     split = args.split or parts.config.val_split
+    _refuse_choice(args.run, parts.config, split, own)
     videos = measuring.any_of_videos(parts.config.measures)
     source = parts.source(split, root=args.root, video=args.stream or videos)
     if args.stream:
@@ -116,16 +120,12 @@ def run(args: argparse.Namespace) -> int:
         )
     parts.write_report(out, result, predict, variables, source, args.stream)
     pages = [page.write(out)] if (out / record.RECORD).exists() else []
-    names = parts.info.class_names
     words = [
         f"{name} of {parts.info.name}, {len(source)} images, weights of step {step}, "
         f"by {result.way}:",
         "",
-        per_class.table(result.per_image, names, result.convention),
-        *filter(None, [parts.info.note]),
+        tables(result, parts.info),
     ]
-    for table in measures.tables(result.measures, result.results, names):
-        words += ["", table]
     every = {c: scores.miou(result.per_image, c) for c in scores.CONVENTIONS}
     if args.convention == "all":
         words += ["", _conventions(every, scores.CONVENTIONS)]
@@ -145,6 +145,27 @@ def run(args: argparse.Namespace) -> int:
     }
     answer.give(args, "\n".join(words), document)
     return 0
+
+
+def _refuse_choice(run: Path, config: Any, split: str, own: str) -> None:
+    """Steps are chosen on the validation split, so that another one chooses none.
+
+    Raises:
+      UserError: the steps are neither the run's `own` nor those by which its validation
+        split was scored last.
+    """
+    steps, val = str(config.postprocess), config.val_split
+    if split in (config.train_split, val):
+        return
+    known, path = [own], run / "evaluation" / f"{val}.json"
+    if path.exists():
+        known.append(read_json(path).get("postprocess", ""))
+    if steps not in known:
+        raise UserError(
+            f"--postprocess={steps!r}: {val} was scored by {known[-1]!r} last, and "
+            f"steps are chosen on {val} alone, so that {split} chooses none. First: "
+            f'segjax evaluate {run} --postprocess "{steps}"'
+        )
 
 
 def _is_recorded(facts: dict[str, Any], split: str, fingerprint: str) -> bool | None:

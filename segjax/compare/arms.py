@@ -26,6 +26,9 @@ from segjax.report.files import digest
 UNPAIRED = {"dataset", "classes", "files"}
 """Marks of arms whose images are not those of the rest, so that none can be paired."""
 
+STEPS = "evaluate.postprocess"
+"""The field of the config that holds the steps behind the network."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Arm:
@@ -99,6 +102,16 @@ class Material:
     def trained(self) -> list[Arm]:
         """The arms that are no baselines."""
         return [a for a in self.arms if a.kind == "run"]
+
+
+def without_steps(material: Material) -> str | None:
+    """The arm that has no post-processing, where the arms differ in that alone."""
+    every = [arm.runs[0].settings for arm in material.trained]
+    rest = {digest({k: v for k, v in s.items() if k != STEPS}) for s in every}
+    plain = [
+        a.name for a, s in zip(material.trained, every, strict=True) if not s.get(STEPS)
+    ]
+    return plain[0] if len(rest) == 1 and len(plain) == 1 < len(every) else None
 
 
 def gather(paths: Sequence[Path], split: str, allow: Sequence[str] = ()) -> Material:
@@ -175,6 +188,7 @@ def _values(key: str, there: Sequence[Run], split: str) -> list[str | None]:
         "files": lambda run: _files(run, there, split),
         "protocol": _protocol,
         "convention": lambda run: run.evaluation["convention"],
+        "postprocess": lambda run: _postprocess(run, split),
     }
     return [get[key](run) for run in there]
 
@@ -199,6 +213,13 @@ def _protocol(run: Run) -> str | None:
     return run.evaluation.get("protocol") or settings.get("protocol", "whole()")
 
 
+def _postprocess(run: Run, split: str) -> str | None:
+    """The steps behind the network; None on the split on which they are chosen."""
+    if run.kind != "run" or split == run.val_split:
+        return None
+    return run.evaluation.get("postprocess", "")
+
+
 def _most_common(found: Sequence[str | None]) -> str:
     known = [value for value in found if value is not None]
     return collections.Counter(known).most_common(1)[0][0] if known else ""
@@ -208,9 +229,12 @@ def _refusal(run: Run, key: str, own: str, usual: str, number: int) -> str:
     thing = runs.SHARED[key][0]
     if key == "classes":
         own, usual = _first_differences(own, usual)
+    why = ""
+    if key == "postprocess":
+        why = f" Steps are chosen on {run.val_split}, so that this split chooses none."
     return (
         f"{run.place.folder}: its {thing} is {own!r}; that of the others among the "
-        f"{number} runs is {usual!r}. Leave it out, or show it marked with "
+        f"{number} runs is {usual!r}.{why} Leave it out, or show it marked with "
         f"--allow={key}."
     )
 

@@ -56,12 +56,25 @@ def of(
     for arm in arms:
         if len({digest(r.settings) for r in arm.runs}) > 1:
             found.append(f"{arm.name}: its runs differ in more than the seed.")
-    if any(r.config.get("data", {}).get("val_split", "val") == split for r in trained):
+    if len({r.evaluation.get("postprocess", "") for r in trained}) > 1:
+        found.append(_of_steps(trained, split))
+    if any(r.val_split == split for r in trained):
         found.append(
             f"Each run's weights are those of its best evaluation on {split}, which is "
             "scored here: all scores are somewhat too high."
         )
     return tuple(found)
+
+
+def _of_steps(trained: Sequence[Run], split: str) -> str:
+    """What a comparison of post-processing may be used for."""
+    differ = f"Runs differ in post-processing, and are scored on {split}"
+    if all(r.val_split == split for r in trained):
+        return (
+            f"{differ}, on which it is to be chosen: the score of the best one is "
+            "somewhat too high. Score the chosen one alone on a split that chose none."
+        )
+    return f"{differ}: who chooses by it has no split left that chose nothing."
 
 
 def _surroundings(trained: Sequence[Run]) -> dict[str, dict[str, list[str]]]:

@@ -29,6 +29,7 @@ SHARED: dict[str, tuple[str, str]] = {
     "files": ("evaluated files", "other files of the split"),
     "protocol": ("evaluation protocol", "another evaluation protocol"),
     "convention": ("convention of means", "trained with another convention of means"),
+    "postprocess": ("post-processing", "other post-processing"),
 }
 """What runs must share, as `--allow` names it: what it is, and the mark of another."""
 
@@ -99,6 +100,11 @@ class Run:
         return self.config.get("seed", 0) if self.kind == "run" else None
 
     @property
+    def val_split(self) -> str:
+        """The split by which its best weights were chosen."""
+        return self.config.get("data", {}).get("val_split", "val")
+
+    @property
     def attempts(self) -> list[dict[str, Any]]:
         """The starts, oldest first."""
         return self.record.get("attempts") or []
@@ -144,17 +150,21 @@ class Run:
         return self.last.get(name, self.record.get(name))
 
     def seconds(self) -> float | None:
-        """Wall time of all starts, or of a baseline's fit."""
+        """Wall time of all starts and of a training taken over, or of a fit."""
         if self.kind != "run":
             return self.fact("fit_seconds")
         found = [a["wall_seconds"] for a in self.attempts if "wall_seconds" in a]
+        found += [t["wall_seconds"] for t in [self.fact("taken_over")] if t]
         return float(sum(found)) if found else None
 
     def images_per_s(self) -> float | None:
         """Images scored a second: reading, prediction and counting together.
 
-        The median evaluation of a run after its first one, which compiles.
+        The median evaluation of a run after its first one, which compiles; that of the
+        best weights, where it has steps behind the network that others have not.
         """
+        if (known := self.fact("images_per_s")) is not None:
+            return known
         if self.kind != "run":
             seconds = self.fact("predict_seconds")
             return len(self.images) / seconds if seconds else None

@@ -11,16 +11,30 @@ inside exported models.
 from segjax.core import opstring
 from segjax.core.tables import Table
 from segjax.postprocess.chain import Chain
+from segjax.postprocess.crf import Crf
+from segjax.postprocess.guided import Guided
+from segjax.postprocess.islands import Components, Holes
+from segjax.postprocess.morphology import Closing, Dilation, Erosion, Opening
 from segjax.postprocess.smooth import Gaussian, Median, Mode
+from segjax.postprocess.split_merge import SplitMerge
 
 __all__ = ["STEPS", "Chain", "parse"]
 
 STEPS = Table(
     "step",
     {
+        "closing": Closing,
+        "components": Components,
+        "crf": Crf,
+        "dilation": Dilation,
+        "erosion": Erosion,
         "gaussian": Gaussian,
+        "guided": Guided,
+        "holes": Holes,
         "median": Median,
         "mode": Mode,
+        "opening": Opening,
+        "split_merge": SplitMerge,
     },
 )
 

@@ -73,7 +73,7 @@ class Chain:
                 ids, shares = step.ids(ids, seen, num_classes), None
             else:
                 if shares is None:
-                    shares = _of_ids(ids, num_classes)
+                    shares = of_ids(ids, num_classes)
                 shares, decided = step.shares(shares, seen), False
         return ids if decided else _decide(shares, threshold)
 
@@ -84,7 +84,8 @@ def _decide(shares: Shares, threshold: float | int) -> Ids:
     return shares.argmax(-1).astype(np.uint8)
 
 
-def _of_ids(ids: Ids, num_classes: int) -> Shares:
+def of_ids(ids: Ids, num_classes: int) -> Shares:
+    """Probabilities where classes alone are known, see `CERTAINTY`."""
     rest = (1 - CERTAINTY) / (num_classes - 1)
     shares = np.full((*ids.shape, num_classes), rest, np.float32)
     np.put_along_axis(shares, ids[..., None].astype(np.intp), CERTAINTY, axis=-1)

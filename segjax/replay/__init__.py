@@ -120,6 +120,7 @@ def again(
                 cluster=(None, None, None),
                 argv=["segjax", "replay", str(workdir)],
                 stop_at=end,
+                validation=written["attempts"][-1].get("validation"),
             )
         return _compared(written, workdir, out, start, end)
 

@@ -113,6 +113,21 @@ def panel(rows: Sequence[Row], info: DatasetInfo, path: str | Path) -> None:
     save(picture, path)
 
 
+def batches(
+    first: Sequence[Mapping[str, np.ndarray]],
+    count: int,
+    info: DatasetInfo,
+    path: str | Path,
+) -> None:
+    """A `sheet` of the first `count` examples of batches: what the network will see."""
+    examples = [
+        dict(zip(batch, row, strict=True))
+        for batch in first
+        for row in zip(*batch.values(), strict=True)
+    ]
+    sheet(examples[:count], info, path)
+
+
 def sheet(
     examples: Sequence[Mapping[str, Any]],
     info: DatasetInfo,

@@ -165,6 +165,11 @@ def finish(
     write_json(Path(workdir) / RECORD, record)
 
 
+def ever_finished(workdir: str | Path) -> bool:
+    """Whether a start came to its end."""
+    return any(a.get("exit_code") == 0 for a in read(workdir).get("attempts", []))
+
+
 def read(workdir: str | Path) -> dict[str, Any]:
     """`record.json` as a dict; `{}` if the run never started."""
     path = Path(workdir) / RECORD

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 
 from segjax.core.errors import UserError
-from segjax.study import claim, single
+from segjax.study import claim, shared, single
 from segjax.study.folder import LOG, OVER, Point, Study, ended
 from segjax.study.progress import Progress
 
@@ -78,7 +78,7 @@ class _Sweep:
             left = self._left()
             if not left and not self.running:
                 return 1 if self.failed else 0
-            free = [p for p in left if not claim.is_held(self.study.place(p))]
+            free = [p for p in left if self._is_free(p)]
             if free and len(self.running) < len(self.devices):
                 self._start(free[0])
             self.progress.show([job.point for job in self.running], len(left))
@@ -101,6 +101,10 @@ class _Sweep:
             for point in self.study.points
             if point.index not in here and ended(self.study.place(point)) not in OVER
         ]
+
+    def _is_free(self, point: Point) -> bool:
+        held = claim.is_held(self.study.place(point))
+        return not held and not shared.waits(self.study, point)
 
     def _start(self, point: Point) -> None:
         slot = min(set(range(len(self.devices))) - {job.slot for job in self.running})

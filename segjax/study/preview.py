@@ -10,7 +10,7 @@ from segjax import config, parts, process
 from segjax.core.info import DatasetInfo
 from segjax.data import datasets
 from segjax.report.files import digest
-from segjax.study import points
+from segjax.study import points, shared
 from segjax.study.folder import OVER, Point, Study, standing
 from segjax.study.sweep import SEED
 from segjax.study.table import columns
@@ -59,11 +59,12 @@ def show(study: Study, *, predict: bool = True) -> str:
     rows, left = [], 0.0
     for point in study.points:
         its, at = needs[point.arm], standing(study, point)
+        trains = shared.siblings(study, point)[0] == point
         row = [str(point.index), point.arm, str(point.seed), f"{its.parameters:,}"]
         if predict:
             row += [f"{its.gflop:.1f}", f"{its.train_bytes / 2**20:,.0f}"]
-            row.append(f"{its.seconds / 60:.1f}")
-            left += its.seconds * (at.state not in OVER)
+            row.append(f"{its.seconds / 60:.1f}" if trains else "shared")
+            left += its.seconds * (trains and at.state not in OVER)
         rows.append([*row, at.state])
     words = [f"{study.name}: {study.question}", f"{len(rows)} points, {study.folder}"]
     words += ["", columns(head, rows), "", "What each arm changes:"]

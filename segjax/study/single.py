@@ -15,7 +15,8 @@ from segjax.study import folder as folders
 def run(folder: Path, index: int, argv: Sequence[str]) -> int:
     """Run point `index` of the study in `folder` to its end; returns the exit code.
 
-    A point that is over is left as it is; one that was stopped or killed goes on.
+    A point that is over is left as it is; one that was stopped or killed goes on. One
+    that trains as a finished one takes over its training, see `shared`.
 
     Args:
       folder: of the study.
@@ -37,17 +38,23 @@ def run(folder: Path, index: int, argv: Sequence[str]) -> int:
     place = study.place(point)
     with claim.hold(place):  # before JAX: who comes too late is sent away at once
         from segjax import run as runs
-        from segjax.study import points
+        from segjax.study import points, shared
 
         state = folders.ended(place)
         if state in folders.OVER:
             print(f"point {index}, {point}: {state}; nothing to do.")
             return 0
+        facts = shared.take_over(study, point)
+        if facts:
+            trained = facts["taken_over"]["folder"]
+            print(f"point {index}, {point}: takes over what {trained} has trained.")
         return runs.train(
             points.settings(study.base, point),
             workdir=place,
             cluster=(None, None, None),
             argv=list(argv),
+            validation=shared.validation(study, point),
+            facts=facts,
         )
 
 

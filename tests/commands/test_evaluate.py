@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -109,6 +110,23 @@ def test_a_protocol_stands_beside_its_numbers(
         valid = label < len(counts)
         np.add.at(predicted, (label[valid], ids[valid]), 1)
     np.testing.assert_array_equal(predicted, counts)
+
+
+def test_steps_are_chosen_on_the_validation_split(run_folder, tmp_path, call):
+    run_folder = shutil.copytree(run_folder, tmp_path / "run")
+    shutil.rmtree(run_folder / "evaluation", ignore_errors=True)
+    steps = ["--postprocess", "mode(3)"]
+    code, _, err = call("evaluate", run_folder, "--split", "test", *steps)
+    assert code == 2 and "--postprocess='mode(3)': val was scored by '' last" in err
+    code, said, _ = call("evaluate", run_folder, *steps)
+    assert code == 0 and "by whole(), then mode(3)" in said
+    code, said, _ = call("evaluate", run_folder, "--split", "test", *steps)
+    assert code == 0 and "test of streets" in said
+    assert call("evaluate", run_folder, "--split", "test")[0] == 0  # the run's own
+    code, _, err = call(
+        "evaluate", run_folder, "--split", "test", "--postprocess", "mode(5)"
+    )
+    assert code == 2 and "segjax evaluate" in err and '--postprocess "mode(5)"' in err
 
 
 @pytest.mark.parametrize(

@@ -82,24 +82,76 @@ UNLIKE = {
     "files": ({"files": "e" * 64}, "evaluated files is '8 images, files eeeeeeeeeeee,"),
     "protocol": ({"protocol": "slide(64)"}, "protocol is 'slide(64)'"),
     "convention": ({"convention": "truth"}, "convention of means is 'truth'"),
+    "postprocess": ({"postprocess": "mode(3)"}, "post-processing is 'mode(3)'"),
 }
 
 
 @pytest.mark.parametrize("key", arms.runs.SHARED)
 def test_what_is_unlike_the_rest_is_refused_or_marked(tmp_path, key):
     changes, words = UNLIKE[key]
-    folders = [made_up.run(tmp_path / f"same{s}", seed=s) for s in (0, 1)]
-    odd = made_up.run(tmp_path / "odd", model={"width": 9}, **changes)
+    split = "test" if key == "postprocess" else "val"
+    one, two = (made_up.run(tmp_path / f"{s}", seed=s, split=split) for s in (0, 1))
+    odd = made_up.run(tmp_path / "odd", model={"width": 9}, split=split, **changes)
+    folders = one, two
     with pytest.raises(UserError) as caught:
-        arms.gather([odd, *folders], "val")
+        arms.gather([odd, *folders], split)
     assert len(caught.value.problems) == 1
     problem = caught.value.problems[0]
     assert problem.startswith(str(odd)) and words in problem
     assert f"--allow={key}" in problem
-    found = arms.gather([odd, *folders], "val", [key])
+    found = arms.gather([odd, *folders], split, [key])
     assert [a.marks for a in found.arms] == [(key,), ()]
     assert runs.SHARED[key][1] in found.notes[0]
-    assert found.arms[0].paired == (key in ("protocol", "convention"))
+    assert found.arms[0].paired == (key in ("protocol", "convention", "postprocess"))
+
+
+def with_steps(tmp_path, split="val"):
+    """Two arms of two seeds that differ in post-processing; one has none."""
+    folders = []
+    for steps in ("", "mode(3)"):
+        for seed in (0, 1):
+            place = tmp_path / f"{steps or 'none'}{seed}"
+            made_up.run(place, 80, seed=seed, split=split, postprocess=steps)
+            if steps:
+                path = place / "config.json"
+                config = json.loads(path.read_text())
+                write_json(path, config | {"evaluate": {"postprocess": steps}})
+            folders.append(place)
+    return folders
+
+
+def test_steps_are_compared_where_they_are_chosen_and_nowhere_else(tmp_path):
+    found = arms.gather(with_steps(tmp_path / "val"), "val")
+    assert [a.marks for a in found.arms] == [(), ()]
+    (note,) = [n for n in found.notes if "post-processing" in n]
+    assert "scored on val, on which it is to be chosen" in note
+    assert arms.without_steps(found) == found.arms[0].name
+    folders = with_steps(tmp_path / "test", "test")
+    with pytest.raises(UserError, match="Steps are chosen on val") as caught:
+        arms.gather(folders, "test")
+    assert len(caught.value.problems) == 2
+    allowed = arms.gather(folders, "test", ["postprocess"])
+    assert any("no split left that chose nothing" in note for note in allowed.notes)
+
+
+def test_steps_beside_other_changes_have_no_arm_to_be_compared_with(tmp_path):
+    folders = with_steps(tmp_path)
+    other = made_up.run(tmp_path / "other", model={"width": 9})
+    assert arms.without_steps(arms.gather([*folders, other], "val")) is None
+    assert arms.without_steps(arms.gather(folders[:2], "val")) is None
+
+
+def test_the_time_of_a_training_that_was_taken_over_counts(tmp_path):
+    place = made_up.run(tmp_path / "a")
+    path = place / "record.json"
+    written = json.loads(path.read_text())
+    written["attempts"][-1] |= {
+        "taken_over": {"run_id": "b", "wall_seconds": 100.0},
+        "images_per_s": 2.5,
+    }
+    write_json(path, written)
+    (arm,) = arms.gather([place], "val").arms
+    assert arm.runs[0].seconds() == 161.0 and arm.runs[0].images_per_s() == 2.5
 
 
 def test_images_of_other_names_are_other_files(tmp_path):

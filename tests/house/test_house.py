@@ -106,6 +106,25 @@ def test_the_data_and_the_report_make_no_jax_array(name):
         assert not tops & {"jax", "flax", "optax", "orbax"}, path
 
 
+def test_post_processing_needs_numpy_scipy_and_jax_alone():
+    """It travels inside exported models, with all that it imports here."""
+    allowed = {"numpy", "scipy", "jax", "segjax", *sys.stdlib_module_names}
+    left, seen = set((PACKAGE / "postprocess").glob("*.py")), set()
+    assert left
+    while left:
+        path = left.pop()
+        seen.add(path)
+        for name in imports(path):
+            top, *inner = name.split(".")
+            shapes = top == "jaxtyping" and path == PACKAGE / "core" / "shapes.py"
+            assert top in allowed or shapes, f"{relative(path)} imports {name}"
+            places = [PACKAGE.joinpath(*inner[:n]) for n in range(1, len(inner) + 1)]
+            files = [p / "__init__.py" for p in places]
+            files += [p.with_suffix(".py") for p in places]
+            left |= {f for f in files if top == "segjax" and f.exists()} - seen
+    assert PACKAGE / "core" / "errors.py" in seen  # or the walk sees nothing
+
+
 @pytest.mark.parametrize("name", ["models", "nn", "losses", "metrics", "optim"])
 def test_numbers_do_not_know_the_data(name):
     for path in sorted((PACKAGE / name).rglob("*.py")):

@@ -1,0 +1,38 @@
+"""What does each step behind a U-Net give on drawn streets, alone and together?
+
+The arms share one training a seed, and are scored on the split on which steps are to be
+chosen; see docs/postprocess.md.
+
+Source:   Kraehenbuehl & Koltun 2011, arXiv 1210.5644 (crf); He et al. 2010 (guided).
+Command:  python launch.py --config=configs/ablations/postprocess.py --sweep
+Answer:   not measured.
+"""
+
+from ml_collections import ConfigDict
+
+from segjax.core import quick
+from segjax.study import sweep
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    config = sweep.sibling(__file__, "../streets_unet.py").get_config()
+    config.data.num_val = 64  # steps move little, so the interval must be narrow
+    return quick.answer(config, arg)
+
+
+def get_sweep() -> sweep.Sweep:
+    steps = {
+        "none": "",
+        "gaussian": "gaussian(1)",
+        "mode": "mode(3)",
+        "components": "components(16)",
+        "guided": "guided(2, eps=0.0001)",
+        "crf": "crf(smoothness=1, smoothness_px=1, appearance=2, appearance_px=10)",
+        "split_merge": "split_merge(6, min_size=4)",
+        "crf_components": "crf(smoothness=1, smoothness_px=1, appearance=2, "
+        "appearance_px=10) | components(16)",
+    }
+    field = "evaluate.postprocess"
+    return sweep.product(
+        sweep.seeds(3), sweep.arms({k: {field: v} for k, v in steps.items()})
+    )
