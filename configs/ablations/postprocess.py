@@ -21,16 +21,17 @@ def get_config(arg: str = "") -> ConfigDict:
 
 
 def get_sweep() -> sweep.Sweep:
+    crf = "crf(smoothness=0, appearance=2, appearance_px=10, appearance_colour=10)"
     steps = {
         "none": "",
-        "gaussian": "gaussian(1)",
+        "gaussian": "gaussian(0.7)",
         "mode": "mode(3)",
-        "components": "components(16)",
+        "components": "components(8)",
+        "holes": "holes(20)",
         "guided": "guided(2, eps=0.0001)",
-        "crf": "crf(smoothness=1, smoothness_px=1, appearance=2, appearance_px=10)",
-        "split_merge": "split_merge(6, min_size=4)",
-        "crf_components": "crf(smoothness=1, smoothness_px=1, appearance=2, "
-        "appearance_px=10) | components(16)",
+        "split_merge": "split_merge(8, min_size=4)",
+        "crf": crf,
+        "crf_components": f"{crf} | components(8)",
     }
     field = "evaluate.postprocess"
     return sweep.product(
