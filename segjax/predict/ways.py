@@ -17,6 +17,9 @@ from segjax.core.shapes import Float32
 LEAST_WEIGHT = 1e-3
 """Of a pixel of a window, beside 1 in its middle."""
 
+SHARED = 64
+"""Labels of whole images in buckets are padded to multiples of so many pixels."""
+
 Size = tuple[int, int]
 """Height and width, in pixels after the evaluation ops."""
 
@@ -63,6 +66,14 @@ class Whole:
         """None: any image is padded to legal sides."""
         del model, where
         return []
+
+    def seen(self, model: Network, size: Size) -> Size:
+        """What the network sees of an image: the next legal sides."""
+        return tuple(map(model.input_side, size))
+
+    def shared(self, model: Network, size: Size) -> Size:
+        """To what a label is padded, so that those of several sizes share a program."""
+        return tuple(model.input_side(n) - 2 * model.margin for n in size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,12 +226,38 @@ class Buckets:
 
     def windows(self, model: Network, size: Size) -> Windows:
         """One window, all of which counts, or those of a `slide`."""
-        lost = 2 * model.margin
-        ordered = sorted(self.sizes, key=lambda s: (s[0] * s[1], s))
-        for window in ordered:
-            if all(n + lost <= m for n, m in zip(size, window, strict=True)):
-                return Slide(*window, weights="uniform").windows(model, size)
-        return Slide(*ordered[-1], overlap=0.25).windows(model, size)
+        if holding := self._holding(model, size):
+            return Slide(*holding[0], weights="uniform").windows(model, size)
+        return Slide(*self._ordered[-1], overlap=0.25).windows(model, size)
+
+    def seen(self, model: Network, size: Size) -> Size:
+        """What the network sees of a whole image: the smallest that holds it.
+
+        Raises:
+          UserError: none of them does.
+        """
+        if holding := self._holding(model, size):
+            return holding[0]
+        raise UserError(
+            f"a frame of {size[0]}x{size[1]}: {self} has no window that holds it, and "
+            "a memory is of whole frames. Make the frames smaller, or name a larger "
+            "window."
+        )
+
+    def shared(self, model: Network, size: Size) -> Size:
+        """To what a label is padded, so that those of several sizes share a program."""
+        del model
+        return tuple(-(-n // SHARED) * SHARED for n in size)
+
+    @property
+    def _ordered(self) -> list[Size]:
+        """The windows, the smallest first."""
+        return sorted(self.sizes, key=lambda s: (s[0] * s[1], s))
+
+    def _holding(self, model: Network, size: Size) -> list[Size]:
+        """The windows whose answer covers an image, the smallest first."""
+        height, width = (n + 2 * model.margin for n in size)
+        return [s for s in self._ordered if height <= s[0] and width <= s[1]]
 
 
 def _illegal(way: Any, size: Size, model: Network, where: str) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import export
 
 from segjax.core.errors import UserError
@@ -65,23 +66,34 @@ class Exported:
         train: bool = False,
         method: str = "",
     ) -> Any:
-        """Logits of images; with `method="stream"` those and what to remember.
+        """Logits of images, or of clips; with `stream` those and what to remember.
+
+        A clip goes through the programs with a memory, frame by frame.
 
         Raises:
           UserError: there is no program for images of this size.
         """
         assert not train
-        kind = method or "image"
-        if method == "stream" and carry is None:
-            kind = "start"
+        if method == "stream":
+            kind = "start" if carry is None else "stream"
+            given = (images,) if carry is None else (carry, images)
+            return self._program(kind, images).call(variables, *given)
+        if images.ndim == 4:
+            return self._program("image", images).call(variables, images)
+        logits, carry = [], None
+        for frame in jnp.moveaxis(images, 1, 0):
+            one, carry = self.apply(variables, frame, carry, method="stream")
+            logits.append(one)
+        return jnp.stack(logits, axis=1)
+
+    def _program(self, kind: str, images: jax.Array) -> export.Exported:
         name = program_name(kind, images.shape[-3:-1])
         if name not in self._programs:
             raise UserError(
                 f"{name}: there is no such program in this exported model; there are "
                 f"{', '.join(self._programs)}."
             )
-        given = (images,) if carry is None else (carry, images)
-        return self._programs[name].call(variables, *given)
+        return self._programs[name]
 
 
 def program_name(kind: str, size: tuple[int, int]) -> str:
