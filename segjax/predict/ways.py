@@ -59,6 +59,9 @@ class Windows:
 class Whole:
     """The image at once, padded by mirroring to sides that the model takes."""
 
+    shown: ClassVar[tuple[Size, ...]] = ()
+    """The sizes of all images that the network sees; nothing if they may be any."""
+
     def __str__(self) -> str:
         return "whole()"
 
@@ -111,6 +114,11 @@ class Slide:
         size = f"{self.height}, {self.width}"
         return f'slide({size}, overlap={self.overlap:g}, weights="{self.weights}")'
 
+    @property
+    def shown(self) -> tuple[Size, ...]:
+        """The size of all images that the network sees."""
+        return ((self.height, self.width),)
+
     def problems(self, model: Network, where: str) -> list[str]:
         """The sides of the window that the model does not take, as messages."""
         return _illegal(self, (self.height, self.width), model, where)
@@ -158,6 +166,11 @@ class Tile:
 
     def __str__(self) -> str:
         return f"tile({self.height}, {self.width}, margin={self.margin})"
+
+    @property
+    def shown(self) -> tuple[Size, ...]:
+        """The size of all images that the network sees."""
+        return ((self.height + 2 * self.margin, self.width + 2 * self.margin),)
 
     def problems(self, model: Network, where: str) -> list[str]:
         """A margin or sides that the model does not take, as messages."""
@@ -219,6 +232,11 @@ class Buckets:
 
     def __str__(self) -> str:
         return f"buckets({', '.join(map(str, self.sizes))})"
+
+    @property
+    def shown(self) -> tuple[Size, ...]:
+        """The sizes of all images that the network sees."""
+        return self.sizes
 
     def problems(self, model: Network, where: str) -> list[str]:
         """The sides of windows that the model does not take, as messages."""

@@ -66,13 +66,21 @@ def vector(
     return {"image": image, "ids": ids, "logits": _kept(logits)}
 
 
-def read(bundle: Bundle) -> dict[str, np.ndarray]:
+def read(bundle: Bundle, about: Description) -> dict[str, np.ndarray]:
     """What `vector` gave where the model was made.
 
     Raises:
-      UserError: it is not there, or damaged.
+      UserError: it is not there, is damaged, or of images that the model does not take.
     """
-    return {name: bundle.array(f"{FOLDER}{name}.npy") for name in MEMBERS}
+    found = {name: bundle.array(f"{FOLDER}{name}.npy") for name in MEMBERS}
+    image, pixels = found["image"], about.info.pixels
+    size, rest = image.shape[:2], (image.shape[2:], image.dtype.name)
+    if size not in about.sizes or rest != ((pixels.channels,), pixels.depth):
+        raise UserError(
+            f"{bundle.path}: is damaged: its check is of a picture {image.shape} "
+            f"{image.dtype}. Copy or export it again."
+        )
+    return found
 
 
 def compare(
@@ -84,7 +92,7 @@ def compare(
     """Run the picture of `vector` again.
 
     Raises:
-      UserError: the picture is not of a size that there is a program for.
+      UserError: it gives something of another shape.
     """
     logits = _logits(network, variables, expected["image"])
     ids, kept = decide(logits, about.task, about.threshold), _kept(logits)
