@@ -49,7 +49,7 @@ class Parts:
     config: configs.Config
     info: DatasetInfo
     model: Network
-    normalize: Normalize
+    normalize: Normalize | Callable[[Any], Any]
     run_id: str = ""
 
     @property

@@ -183,8 +183,8 @@ def _use(about: Description, file: str) -> str:
     if file:
         run = (
             "Where segjax is not installed, with `pip install jax` (and `pillow` for "
-            f"pictures other than `.npy`):\n\n```\npython {file} picture.png --out DIR\n"
-            f"python {file} --check\n```\n\n"
+            "pictures other than `.npy`):\n\n"
+            f"```\npython {file} picture.png --out DIR\npython {file} --check\n```\n\n"
             "Running the file runs the code in it; `segjax` reads it without doing so."
             "\n\n"
         )

@@ -107,6 +107,12 @@ def of(manifest: Mapping[str, Any], where: str) -> Description:
     return found
 
 
+def section(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of a manifest that may be left out; `{}` then, or if it is no mapping."""
+    found = manifest.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _within(values: Sequence[int], low: int, high: int) -> bool:
     return all(low <= value <= high for value in values)
 

@@ -250,7 +250,7 @@ def predictor(
     """The way from images to classes of programs that may not be in a file yet."""
     return Predictor(
         network=programs,
-        normalize=_as_they_are,
+        normalize=as_they_are,
         task=about.task,
         num_classes=about.info.num_classes,
         threshold=about.threshold,
@@ -260,6 +260,6 @@ def predictor(
     )
 
 
-def _as_they_are(images):
+def as_they_are(images):
     """The programs normalise."""
     return images

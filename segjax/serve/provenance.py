@@ -45,7 +45,7 @@ def of_run(parts: Parts, written: Mapping[str, Any], step: int) -> dict[str, Any
         "starts": len(attempts),
         "wall_seconds": sum(a.get("wall_seconds", 0) for a in attempts),
         "splits": {
-            name: data.get("splits", {}).get(split)
+            name: _split(data.get("splits", {}), split)
             for name, split in (
                 ("train", config.train_split),
                 ("val", config.val_split),
@@ -97,6 +97,10 @@ def _without_place(text: str) -> str:
     if text.startswith(("/", "~")) or ".." in PurePosixPath(text).parts:
         return PurePosixPath(text).name
     return text
+
+
+def _split(splits: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    return {"name": name, **splits[name]} if name in splits else None
 
 
 def _commit(code: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ from segjax.core.info import DatasetInfo
 from segjax.core.pixels import RGB, Pixels
 from segjax.core.shapes import Real, UInt8
 from segjax.serve.bundle import Bundle
+from segjax.serve.description import section
 from segjax.serve.load import Model, load
 
 SHOWN = 3
@@ -165,7 +166,8 @@ def _line(path: Path, ids: np.ndarray, info: DatasetInfo) -> str:
 
 def _words(model: Model) -> str:
     about, info = model.about, model.info
-    scores = model.manifest.get("scores") or {}
+    scores = section(model.manifest, "scores")
+    miou = section(scores, "summary").get("miou")
     lines = [
         ("title", about.title),
         ("network", f"{about.architecture}, {about.parameters:,} parameters"),
@@ -180,12 +182,9 @@ def _words(model: Model) -> str:
         ("sha256", model.sha256),
         ("code", f"segjax {__version__}, jax {jax.__version__} here"),
     ]
-    if scores:
-        value = scores["summary"]["miou"]
-        words = f"{value:.3f} mIoU" if value is not None else "no mIoU"
-        lines.append(
-            ("scores", f"{words} on {scores['num_images']} images, see --card")
-        )
+    if isinstance(miou, float):
+        images = scores.get("num_images")
+        lines.append(("scores", f"{miou:.3f} mIoU on {images} images, see --card"))
     return "\n".join(f"{name:16} {value}" for name, value in lines)
 
 
