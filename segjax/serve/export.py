@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import export
+from jaxtyping import Array
 
 from segjax.core.errors import raise_problems
+from segjax.core.network import Network
+from segjax.core.pixels import Pixels
 from segjax.core.tables import unknown
 from segjax.data.ops import OPS
 from segjax.nn.backend import portable
@@ -106,10 +109,17 @@ def make(
     raise_problems(shown.problems(network.Exported(about, {}), "--protocol"))
     flat = flax.traverse_util.flatten_dict(flax.core.unfreeze(variables), sep="/")
     names = sorted(flat)
-    programs = {}
+    made = {}
     for size in sizes:
-        programs |= _programs(parts, flat, names, size, tuple(platforms))
-    return Made(about, [np.asarray(flat[n]) for n in names], names, programs)
+        made |= programs(
+            model,
+            flat,
+            size,
+            normalize=parts.normalize,
+            pixels=parts.info.pixels,
+            platforms=platforms,
+        )
+    return Made(about, [np.asarray(flat[n]) for n in names], names, made)
 
 
 def problems_of(parts: Parts, platforms: Sequence[str]) -> list[str]:
@@ -160,20 +170,35 @@ def write(
     return bundle.write(path, manifest, members)
 
 
-def _programs(
-    parts: Parts,
+def programs(
+    model: Network,
     flat: Mapping[str, Any],
-    names: Sequence[str],
     size: Size,
-    platforms: tuple[str, ...],
+    *,
+    normalize: Callable[[Array], Array],
+    pixels: Pixels,
+    platforms: Sequence[str] = PLATFORMS,
 ) -> dict[str, bytes]:
-    """The programs for images of a size; those with a memory for models of clips."""
-    pixels, model = parts.info.pixels, parts.model
+    """The programs for images of a size; those with a memory for models of clips.
+
+    Args:
+      model: the network, without its arrays.
+      flat: the network's arrays by their paths; the programs take them in the order of
+        the paths.
+      size: `(height, width)` of the images.
+      normalize: from pixels to what it takes.
+      pixels: of the images.
+      platforms: to compile for.
+
+    Returns:
+      Serialised, by `network.program_name`.
+    """
+    names = sorted(flat)
 
     def applied(arrays, images, *args, **kwargs):
         tree = dict(zip(names, arrays, strict=True))
         tree = flax.traverse_util.unflatten_dict(tree, sep="/")
-        return model.apply(tree, parts.normalize(images), *args, **kwargs)
+        return model.apply(tree, normalize(images), *args, **kwargs)
 
     def image(arrays, images):
         return applied(arrays, images, train=False)
@@ -188,16 +213,16 @@ def _programs(
     shape = (batch, *size, pixels.channels)
     images = jax.ShapeDtypeStruct(shape, jnp.dtype(pixels.depth))
     arrays = [jax.ShapeDtypeStruct(flat[n].shape, flat[n].dtype) for n in names]
-    calls: dict[str, tuple] = {"image": (image, arrays, images)}
-    if model.takes_clips:
-        carry = jax.eval_shape(start, arrays, images)[1]
-        calls["start"] = (start, arrays, images)
-        calls["stream"] = (stream, arrays, carry, images)
     found = {}
     with portable(), _without_places():
+        calls: dict[str, tuple] = {"image": (image, arrays, images)}
+        if model.takes_clips:
+            carry = jax.eval_shape(start, arrays, images)[1]
+            calls["start"] = (start, arrays, images)
+            calls["stream"] = (stream, arrays, carry, images)
         for kind, (function, *shapes) in calls.items():
-            program = export.export(jax.jit(function), platforms=platforms)(*shapes)
-            found[network.program_name(kind, size)] = bytes(program.serialize())
+            made = export.export(jax.jit(function), platforms=platforms)(*shapes)
+            found[network.program_name(kind, size)] = bytes(made.serialize())
     return found
 
 

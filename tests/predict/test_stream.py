@@ -107,9 +107,7 @@ def test_frames_in_buckets_are_frames_padded_to_them():
     judge = make_judge("multiclass", K)
 
     def shown(way):
-        stream = make_stream(
-            model, way, normalize=normalize, judge=judge, videos=names
-        )
+        stream = make_stream(model, way, normalize=normalize, judge=judge, videos=names)
         return [p.ids for p in stream(variables, iter(examples))]
 
     legal = {tuple(map(model.input_side, (h, w))) for _, h, w in VIDEOS.values()}
