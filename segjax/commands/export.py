@@ -118,10 +118,17 @@ def run(args: argparse.Namespace) -> int:
     more, members = _measured(args, made, parts, variables, step, source)
     digest = _write(args, out, made, parts, step, more, members)
     checked = load(out).check()
-    files = [out, *(_onnx(args, out) if args.onnx else [])]
+    converted = []
+    if args.onnx:
+        from segjax.serve import onnx_model
+
+        beside = out.with_suffix(onnx_model.SUFFIX)
+        facts = {"of": digest, "run_id": parts.run_id, "step": str(step)}
+        converted = onnx_model.write(made, parts, variables, beside, facts)
+    files = [out, *(one.path for one in converted)]
     answer.give(
         args,
-        _words(made, more, files, digest, checked),
+        _words(made, more, files, digest, checked, converted),
         {
             "run": args.run,
             "out": out,
@@ -134,6 +141,10 @@ def run(args: argparse.Namespace) -> int:
             "check": str(checked),
             "scores": more.get("scores"),
             "parity": more.get("parity"),
+            "onnx": [
+                {"path": one.path, "error": one.error, "flipped": one.flipped}
+                for one in converted
+            ],
             "files": files,
         },
     )
@@ -227,17 +238,14 @@ def _write(args, out, made, parts, step, more, members) -> str:
     return export.write(out, made, manifest, members)
 
 
-def _onnx(args, out: Path) -> list[Path]:
-    raise NotImplementedError
-
-
-def _words(made, more, files, digest, checked) -> str:
+def _words(made, more, files, digest, checked, converted) -> str:
     about, lines = made.about, []
     if scores := more.get("scores"):
         miou = scores["summary"]["miou"]
+        miou = f"{miou:.4f}" if isinstance(miou, float) else "-"
         lines.append(
             f"{scores['num_images']} images of {scores['split']}: mIoU "
-            f"{'-' if miou is None else f'{miou:.4f}'} by {about.protocol}"
+            f"{miou} by {about.protocol}"
         )
     if parity := more.get("parity"):
         for protocol, differ in parity["differ_by_protocol"].items():
@@ -252,6 +260,11 @@ def _words(made, more, files, digest, checked) -> str:
         f"sizes: {', '.join(f'{h}x{w}' for h, w in about.sizes)}; platforms: "
         f"{', '.join(about.platforms)}",
         f"its picture, read again: {checked}",
+        *(
+            f"{one.path.name}: logits within {one.error:.1e} by onnxruntime, "
+            f"{one.flipped} pixels of another class"
+            for one in converted
+        ),
         f"sha256 {digest}",
         f"Written: {', '.join(map(str, files))}",
     ]

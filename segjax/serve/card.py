@@ -157,7 +157,7 @@ def _limits(about: Description, manifest: Manifest) -> str:
     weak = [
         entry["name"]
         for entry in scores.get("classes", [])
-        if entry["share"] and (entry["iou"] or 0) < 0.5
+        if entry["share"] and entry["iou"] < 0.5
     ]
     if never:
         lines.append(f"- not in the scored images, so not measured: {', '.join(never)}")
@@ -224,8 +224,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _per_cent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+def _per_cent(value: Any) -> str:
+    """A share; `-` where it is not defined, which JSON has as text."""
+    return f"{100 * value:.1f}" if isinstance(value, float | int) else "-"
 
 
 def _numbers(values: Sequence[float]) -> str:
