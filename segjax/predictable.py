@@ -6,7 +6,7 @@ Commands ask for either by its path and go on as if there were one kind. Both ha
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from segjax import config as configs
 from segjax import parts as all_parts
@@ -24,6 +24,7 @@ from segjax.serve.load import Model, as_they_are
 from segjax.serve.load import load as load_model
 
 
+@runtime_checkable
 class Predictable(Protocol):
     """A run or an exported model, as those see it who predict with it.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from segjax.core.errors import UserError
@@ -71,8 +72,7 @@ def vector(
     """
     image = _picture(about, size or min(about.sizes))
     logits = _logits(network, variables, image)
-    ids = np.asarray(decide(logits, about.task, about.threshold))
-    return {"image": image, "ids": ids, "logits": kept(logits)}
+    return {"image": image, "ids": ids_of(logits, about), "logits": kept(logits)}
 
 
 def read(bundle: Bundle, about: Description) -> dict[str, np.ndarray]:
@@ -104,7 +104,7 @@ def compare(
       UserError: it gives something of another shape.
     """
     logits = _logits(network, variables, expected["image"])
-    ids, rows = decide(logits, about.task, about.threshold), kept(logits)
+    ids, rows = ids_of(logits, about), kept(logits)
     if ids.shape != expected["ids"].shape or rows.shape != expected["logits"].shape:
         raise UserError(
             f"{about.title}: its check gives {rows.shape} logits, and should give "
@@ -112,9 +112,14 @@ def compare(
         )
     largest = max(float(np.abs(expected["logits"]).max()), 1e-6)
     error = float(np.abs(rows - expected["logits"]).max()) / largest
-    flipped = float(np.mean(np.asarray(ids) != expected["ids"]))
+    flipped = float(np.mean(ids != expected["ids"]))
     equal = flipped == 0 and np.array_equal(rows, expected["logits"])
     return Checked(equal, error if np.isfinite(error) else np.inf, flipped)
+
+
+def ids_of(logits: np.ndarray, about: Description) -> np.ndarray:
+    """The classes of logits."""
+    return np.asarray(decide(jnp.asarray(logits), about.task, about.threshold))
 
 
 def kept(logits: np.ndarray) -> np.ndarray:

@@ -19,7 +19,6 @@ from jax import export
 from segjax.core.errors import EnvironmentFault, UserError
 from segjax.nn.backend import portable
 from segjax.parts import Parts
-from segjax.predict.decide import decide
 from segjax.serve import check
 from segjax.serve.description import Description
 from segjax.serve.export import Made
@@ -246,5 +245,5 @@ def _compared(
             f"off by {error:.1e} of the largest; {CLOSE:g} passes. Use the exported "
             "model itself."
         )
-    ids = np.asarray(decide(logits, about.task, about.threshold))
+    ids = check.ids_of(logits, about)
     return Compared(path, error, int(np.count_nonzero(ids != picture["ids"])))
