@@ -41,7 +41,7 @@ class Description:
 
     title: str
     task: Literal["binary", "multiclass"]
-    threshold: float
+    threshold: float | int
     dataset: dict
     input_ops: str
     normalize: dict
@@ -100,7 +100,7 @@ def of(manifest: Mapping[str, Any], where: str) -> Description:
             problems.append(f"{where}.task='binary': there are {classes} classes.")
         found.info.palette()
     except UserError as error:
-        problems += error.problems
+        problems += [f"{where}.dataset: {problem}" for problem in error.problems]
     except Exception:  # whatever a table that is none raises
         problems.append(f"{where}.dataset: is no class table.")
     raise_problems(problems)

@@ -76,7 +76,8 @@ class Model:
                 for name in (CONFIG, statistics.FILE)
             )
             self._vector = check.read(bundle, self.about)
-        self.protocol(), self.postprocess()
+        self.protocol(None, f"{path}: protocol")
+        self.postprocess(None, f"{path}: postprocess")
         self.sha256 = digest(self.path)
         self.variables = jax.device_put(arrays, jax.local_devices()[0])
 

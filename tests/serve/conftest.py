@@ -32,3 +32,11 @@ def clips(clips_folder):
     """The model of the run of clips, without data."""
     words = "--without-data", "--without-code", "--sizes", "24x32,48x48"
     return load(runs.exported(clips_folder, *words))
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """The smallest file: one program, no data, no code."""
+    folder = runs.run(tmp_path_factory.mktemp("plain"), runs.IMAGES)
+    words = "--without-data", "--without-code", "--sizes", "24x32", "--platforms", "cpu"
+    return runs.exported(folder, *words)
