@@ -45,7 +45,7 @@ SIZES = "24x32,32x24"
 """Behind the op, 20x28 is padded to 20x28: these hold it, and what is larger slides."""
 
 
-def run(folder: Path, settings: dict, seed: int = 3) -> Path:
+def run(folder: Path, settings: dict, seed: int = 12) -> Path:
     """A run folder of a network that has learnt nothing, its statistics drawn."""
     checked = config.resolve(settings)
     val = datasets.make(split="val", **checked.data)
@@ -53,8 +53,9 @@ def run(folder: Path, settings: dict, seed: int = 3) -> Path:
     tx, _ = optim.make(num_steps=3, **checked.optim)
     state = init.make_state(made.model, tx, seed=seed, mesh=parallel.make_mesh())
     keys = iter(jax.random.split(jax.random.key(seed), 1000))
+    # spread about, so that every class is the answer somewhere
     drawn = jax.tree.map(
-        lambda x: x + 0.2 * jax.random.uniform(next(keys), x.shape), state.params
+        lambda x: x + 0.2 * jax.random.normal(next(keys), x.shape), state.params
     )
     state = state.replace(params=jax.device_put(drawn, state.step.sharding))
     with checkpoint.Checkpoints(folder / "checkpoints") as checkpoints:
