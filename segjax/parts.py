@@ -10,19 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import jax
 
 from segjax import checkpoint, parallel
 from segjax import config as configs
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.info import DatasetInfo
+from segjax.core.network import Network
 from segjax.data import datasets
 from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.evaluate import files, split
 from segjax.evaluate.split import Evaluation
 from segjax.metrics.measure import OnDevice
+from segjax.postprocess import Chain
+from segjax.postprocess import parse as parse_steps
 from segjax.predict import protocol as protocols
 from segjax.predict.predictor import Predictor
 from segjax.predict.protocol import Protocol
@@ -37,7 +39,8 @@ class Parts:
     Attributes:
       config: the checked config.
       info: the class table.
-      model: the network, without parameters.
+      model: the network, without parameters: a model of `segjax.models`, or the
+        programs of an exported one.
       normalize: what pixels go through before the network; a config's `'data'` stands
         here as numbers, once they are known.
       run_id: of the run that they are the parts of; empty before it is recorded.
@@ -45,8 +48,8 @@ class Parts:
 
     config: configs.Config
     info: DatasetInfo
-    model: nn.Module
-    normalize: Normalize
+    model: Network
+    normalize: Normalize | Callable[[Any], Any]
     run_id: str = ""
 
     @property
@@ -79,7 +82,21 @@ class Parts:
 
     def _learnt(self) -> dict[str, Any]:
         """What does not come of the config alone."""
-        return {"normalize": self.normalize, "run_id": self.run_id}
+        return {
+            "model": self.model,
+            "normalize": self.normalize,
+            "run_id": self.run_id,
+        }
+
+    @property
+    def host_ops(self) -> tuple[Any, ...]:
+        """What is done to an image before the network, on the host."""
+        return self.config.eval_ops[0]
+
+    @property
+    def threads(self) -> int:
+        """Pictures that are read at once."""
+        return self.config.input.threads
 
     def source(
         self, split: str, root: str | None = None, video: bool = False
@@ -127,6 +144,20 @@ class Parts:
         raise_problems(found.problems(self.model, where))
         return found
 
+    def postprocess(
+        self, text: str | None = None, where: str = "--postprocess"
+    ) -> Chain:
+        """What is done to a prediction: as `text` says, else as the config.
+
+        Raises:
+          UserError: the text is no chain of steps, or not one for these classes.
+        """
+        if text is None:
+            return self.config.postprocess
+        chain = parse_steps(text, where)
+        raise_problems(chain.problems(self.info.num_classes, where))
+        return chain
+
     def predict(
         self,
         loss: LossFn | None = None,
@@ -144,7 +175,8 @@ class Parts:
           protocol: in place of the config's.
           probabilities: whether predictions have those of all classes, too.
         """
-        return self._predictor(protocol, batch_size).predict(loss, probabilities)
+        own = self.predictor(batch_size=batch_size, protocol=protocol)
+        return own.predict(loss, probabilities)
 
     def stream(
         self,
@@ -162,11 +194,23 @@ class Parts:
         Raises:
           UserError: the model has no memory, or the protocol is one of windows.
         """
-        return self._predictor(protocol).stream(videos, probabilities)
+        return self.predictor(protocol=protocol).stream(videos, probabilities)
 
-    def _predictor(
-        self, protocol: Protocol | None = None, batch_size: int | None = None
+    def predictor(
+        self,
+        *,
+        batch_size: int | None = None,
+        protocol: Protocol | None = None,
+        postprocess: Chain | None = None,
     ) -> Predictor:
+        """The way from images to classes.
+
+        Args:
+          batch_size: images or windows a step, in place of the config's.
+          protocol: in place of the config's; of `Parts.protocol`.
+          postprocess: in place of the config's; of `Parts.postprocess`.
+        """
+        own = self.config.postprocess if postprocess is None else postprocess
         K, counters = self.info.num_classes, {}
         for measure in self.config.measures.values():
             if isinstance(measure, OnDevice):
@@ -178,7 +222,7 @@ class Parts:
             num_classes=K,
             threshold=self.config.evaluate.threshold,
             protocol=protocol or self.config.protocol,
-            postprocess=self.config.postprocess,
+            postprocess=own,
             batch_size=batch_size or self.config.evaluate.batch_size,
             counters=counters,
         )

@@ -1,4 +1,4 @@
-"""Score a trained run on a split of its data set, each image exactly once.
+"""Score a run or an exported model on a split of its data, each image exactly once.
 
 Prints the table of classes with the rule of its means; writes scores and counts, a row
 for each image, and pictures of examples.
@@ -7,6 +7,7 @@ examples:
   segjax evaluate runs/streets_unet
   segjax evaluate runs/camvid --split train --out train_scores
   segjax evaluate runs/camvid --root /data/CamVid --convention all --json
+  segjax evaluate roads.segjax --root /data/CamVid
   segjax evaluate runs/cityscapes --protocol 'slide(512, 1024) | flip()'
   segjax evaluate runs/flood --postprocess 'median(5)'
   segjax evaluate runs/cityscapes_convlstm --stream
@@ -25,7 +26,9 @@ from segjax.report.files import read_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `segjax evaluate`."""
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run")
+    parser.add_argument(
+        "run", metavar="RUN", type=Path, help="folder of the run, or exported model"
+    )
     parser.add_argument("--split", help="default: the run's validation split")
     parser.add_argument(
         "--root", metavar="DIR", help="where the data are, if not where they were"
@@ -66,14 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="DIR",
         type=Path,
-        help="where evaluation/ and pictures/ are written; default: the run folder",
+        help="where evaluation/ and pictures/ are written; default: the run folder, "
+        "of NAME.segjax the folder NAME_evaluated beside it",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print, write; returns the exit code."""
-    from segjax import parts as all_parts
-    from segjax import process
+    from segjax import predictable, process
     from segjax.evaluate import measuring
     from segjax.evaluate.split import videos as whole_videos
     from segjax.evaluate.words import tables
@@ -85,11 +88,13 @@ def run(args: argparse.Namespace) -> int:
     if args.measures is not None:
         measures.parse(args.measures, "--measures")
     out = args.out or args.run
+    if predictable.is_file(out):
+        out = out.with_name(f"{out.stem}_evaluated")
     answer.raise_unless_folder("--out", out)
     answer.raise_unless_ops(args)
     process.prepare()
-    parts, variables, step = all_parts.load(args.run, args.weights)
     process.keep_compiled()
+    parts, variables, step = predictable.parts(args.run, args.weights)
     protocol = parts.protocol(args.protocol)
     changes = {"measures": args.measures, "postprocess": args.postprocess}
     own = str(parts.config.postprocess)
@@ -130,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     if args.convention == "all":
         words += ["", _conventions(every, scores.CONVENTIONS)]
     written = out / "evaluation" / f"{name}.json"
-    same = _is_recorded(record.read(args.run), name, source.fingerprint())
+    same = _is_recorded(predictable.recorded(args.run), name, source.fingerprint())
     if same is False:
         words += [
             "",
@@ -168,10 +173,10 @@ def _refuse_choice(run: Path, config: Any, split: str, own: str) -> None:
         )
 
 
-def _is_recorded(facts: dict[str, Any], split: str, fingerprint: str) -> bool | None:
+def _is_recorded(splits: dict[str, Any], split: str, fingerprint: str) -> bool | None:
     """Whether a split is what the run was trained or validated on; None: not known."""
-    known = facts["dataset"]["splits"].get(split)
-    return None if known is None else known["fingerprint"] == fingerprint
+    known = splits.get(split)
+    return None if known is None else known.get("fingerprint") == fingerprint
 
 
 def _conventions(every: dict[str, float], sentences: dict[str, Any]) -> str:

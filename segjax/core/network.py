@@ -13,11 +13,14 @@ class Network(Protocol):
       stride: input sides must divide by it, once `margin` is taken off.
       margin: pixels that the logits lose at each border.
       takes_clips: whether images may be `(B, T, H, W, C)` too.
+      sizes: `(height, width)` of the only images that it takes; None for all sizes
+        whose sides are legal.
     """
 
     stride: int
     margin: int
     takes_clips: bool
+    sizes: tuple[tuple[int, int], ...] | None
 
     def input_side(self, side: int) -> int:
         """The smallest legal input side whose logits cover `side` pixels."""

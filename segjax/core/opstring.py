@@ -14,6 +14,9 @@ from typing import Any
 from segjax.core.errors import UserError
 from segjax.core.tables import Table, parameters, signature_problems, unknown
 
+SHOWN = 200
+"""Letters of a text that is no op string, in a message."""
+
 
 def parse(
     text: str, ops: Table, where: str = "ops", presets: Table | None = None
@@ -32,21 +35,30 @@ def parse(
     if not text.strip():
         return ()
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        nodes = _split(ast.parse(text.strip(), mode="eval").body)
     except SyntaxError as error:
-        raise UserError(
-            f"{where}={text!r}: is not an op string ({error.msg} at character "
-            f"{error.offset}); write calls joined by '|': 'flip_lr() | crop(64, 64)'."
-        ) from None
+        raise _no_ops(text, where, f"{error.msg} at character {error.offset}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise _no_ops(text, where, str(error) or "it is too deep") from None
     made, problems = [], []
-    for node in _split(tree):
+    for node in nodes:
         try:
             made += _make(node, ops, where, presets or {})
         except UserError as error:
             problems += error.problems
+        except RecursionError:
+            problems += _no_ops(text, where, "it is too deep").problems
     if problems:
         raise UserError(problems)
     return tuple(made)
+
+
+def _no_ops(text: str, where: str, why: str) -> UserError:
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return UserError(
+        f"{where}={shown!r}: is not an op string ({why}); write calls joined by '|': "
+        "'flip_lr() | crop(64, 64)'."
+    )
 
 
 def _split(node: ast.expr) -> list[ast.expr]:
@@ -80,7 +92,7 @@ def _make(
         if many and not node.keywords:
             positional = [tuple(positional)]
         named = {k.arg: ast.literal_eval(k.value) for k in node.keywords}
-    except ValueError:
+    except (ValueError, TypeError, RecursionError, MemoryError):
         raise UserError(
             f"{at}: an argument is not a literal; numbers, strings and tuples are."
         ) from None

@@ -25,8 +25,6 @@ picture, the whole range of a 16-bit one.
 import io
 import os
 import pathlib
-import struct
-from typing import Any
 
 import numpy as np
 from jaxtyping import Integer, Real, UInt8
@@ -34,18 +32,8 @@ from PIL import Image
 
 from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
 from segjax.core.pixels import RGB, Pixels
-from segjax.data import stored
+from segjax.data import rgb, stored
 
-_ORIENTATION_TAG = 0x0112
-_ORIENTATIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _LOSSY = ("JPEG", "MPO")
 
 
@@ -73,22 +61,7 @@ def decode_image(
     """The same for the bytes of a file, for pictures that are not on disk."""
     if pixels != RGB or content.startswith(stored.NPY):
         return stored.decode(content, where, pixels, _turn(content, where))
-    image = _open(io.BytesIO(content), where)
-    turn = None if _turned(image) else _ORIENTATIONS.get(_orientation(image))
-    _load(image, where)
-    if turn is not None:
-        image = image.transpose(turn)
-    if image.mode.startswith("I"):
-        return _from_16_bit(np.asarray(image), where)
-    if image.mode == "F":
-        raise UserError(
-            f"{where}: holds floating-point pixels; 8-bit and 16-bit pictures are "
-            "read. Save it as 8-bit RGB, or declare it: config.data.channels=1 and "
-            "config.data.depth='float32'."
-        )
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return np.array(image.convert("RGB"), np.uint8)
+    return rgb.decode(content, where)
 
 
 def read_label(
@@ -112,7 +85,7 @@ def decode_label(
     content: bytes, where: str, lossy: bool = False
 ) -> Integer[np.ndarray, "H W"]:
     """The same for the bytes of a file, for masks that are not on disk."""
-    image = _open(io.BytesIO(content), where)
+    image = rgb.open_picture(io.BytesIO(content), where)
     if image.format in _LOSSY and not lossy:
         raise UserError(
             f"{where}: mask is a JPEG, whose compression changes ids; PNG, TIFF and "
@@ -126,7 +99,7 @@ def decode_label(
             "colour, use the `folder` data set with by_colour=True and a colour for "
             "each class."
         )
-    _load(image, where)
+    rgb.load_pixels(image, where)
     if image.mode == "1":
         return np.array(image, np.uint8)
     if image.mode in ("L", "P"):
@@ -143,13 +116,13 @@ def read_colour_label(
 
 def decode_colour_label(content: bytes, where: str) -> UInt8[np.ndarray, "H W 3"]:
     """The same for the bytes of a mask file."""
-    image = _open(io.BytesIO(content), where)
+    image = rgb.open_picture(io.BytesIO(content), where)
     if image.format in _LOSSY:
         raise UserError(
             f"{where}: mask is a JPEG, whose compression changes colours; save it "
             "as PNG."
         )
-    _load(image, where)
+    rgb.load_pixels(image, where)
     return np.array(image.convert("RGB"), np.uint8)
 
 
@@ -167,10 +140,10 @@ def read_size(
             if (size := stored.npy_size(file)) is not None:
                 return size, 1
             try:
-                image = _open(file, where)
-                orientation = _orientation(image)
+                image = rgb.open_picture(file, where)
+                orientation = rgb.orientation(image)
                 width, height = image.size
-                if _turned(image):
+                if rgb.turned(image):
                     return (height, width), orientation
             except UserError:
                 file.seek(0)
@@ -184,9 +157,9 @@ def read_size(
 
 def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
     """A mask `(H, W)` stored as its photograph is, turned by the photograph's EXIF."""
-    if orientation not in _ORIENTATIONS:
+    if orientation not in rgb.ORIENTATIONS:
         return array
-    return np.array(Image.fromarray(array).transpose(_ORIENTATIONS[orientation]))
+    return np.array(Image.fromarray(array).transpose(rgb.ORIENTATIONS[orientation]))
 
 
 def read_bytes(path: str | os.PathLike[str], where: str = "") -> bytes:
@@ -221,64 +194,10 @@ def _unreadable(error: OSError, where: str) -> SegjaxError:
     return EnvironmentFault(f"{where}: reading failed ({error}).")
 
 
-def _open(stream: io.BytesIO | io.BufferedReader, where: str) -> Image.Image:
-    try:
-        image = Image.open(stream)
-    except Image.DecompressionBombError as error:
-        raise UserError(
-            f"{where}: {error} The limit guards memory; scale the picture down."
-        ) from None
-    except Exception:  # what a damaged file raises depends on the format
-        stream.seek(0)
-        raise UserError(
-            f"{where}: is not a picture that can be read (it starts "
-            f"{stream.read(8)!r}); PNG, JPEG, TIFF, GIF, WebP, BMP and PNM are."
-        ) from None
-    if not all(image.size):
-        raise UserError(f"{where}: has no pixels (size {image.size}).")
-    return image
-
-
-def _load(image: Image.Image, where: str) -> None:
-    try:
-        image.load()
-    except Exception as error:  # what a damaged file raises depends on the format
-        raise UserError(
-            f"{where}: is damaged ({error}); copy the file again or leave it out."
-        ) from None
-
-
 def _turn(content: bytes, where: str) -> int:
     """EXIF's orientation of the bytes of an image file."""
     if content.startswith(stored.NPY):
         return 1
     if stored.is_tiff(content):
         return stored.tiff_orientation(content)
-    return _orientation(_open(io.BytesIO(content), where))
-
-
-def _turned(image: Image.Image) -> bool:
-    """Whether Pillow turns a picture upright by itself, as it does a TIFF."""
-    return image.format == "TIFF"
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF's 1..8; 1 where there is none or it is nonsense."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # Pillow would decode all pixels to look behind them
-    try:
-        value: Any = image.getexif().get(_ORIENTATION_TAG, 1)
-    except (OSError, SyntaxError, ValueError, KeyError, struct.error):
-        return 1
-    return value if value in _ORIENTATIONS else 1
-
-
-def _from_16_bit(grey: np.ndarray, where: str) -> UInt8[np.ndarray, "H W 3"]:
-    low, high = int(grey.min()), int(grey.max())
-    if low < 0 or high > 65535:
-        raise UserError(
-            f"{where}: holds grey values from {low} to {high}; 0 to 65535 are read. "
-            "Save it as 8-bit RGB."
-        )
-    eight = np.round(grey.astype(np.float32) / 257).astype(np.uint8)
-    return np.repeat(eight[..., None], 3, axis=2)
+    return rgb.orientation(rgb.open_picture(io.BytesIO(content), where))

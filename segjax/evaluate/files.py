@@ -32,41 +32,8 @@ def write_scores(
     What was measured besides adds `measures` to the first, numbers to the lines, and
     `SPLIT_measures.npz`: the integers of each image, in the order of the lines.
     """
-    counts = evaluation.counts
-    per_class = {
-        "iou": scores.iou(counts),
-        "dice": scores.dice(counts),
-        "precision": scores.precision(counts),
-        "recall": scores.recall(counts),
-    }
-    share = counts.sum(1) / max(1, counts.sum())
-    write_json(
-        folder / f"{evaluation.split}.json",
-        {
-            "split": evaluation.split,
-            "step": evaluation.step,
-            "run_id": run_id,
-            "dataset": info.name,
-            "fingerprint": source.fingerprint(),
-            "class_digest": info.digest(),
-            "num_images": len(evaluation.per_image),
-            "protocol": evaluation.protocol,
-            "postprocess": evaluation.postprocess,
-            "convention": evaluation.convention,
-            "convention_sentence": scores.find(evaluation.convention).sentence,
-            "summary": evaluation.summary(),
-            "classes": [
-                {
-                    "name": name,
-                    "share": share[k],
-                    **{score: values[k] for score, values in per_class.items()},
-                }
-                for k, name in enumerate(info.class_names)
-            ],
-            "counts": counts,
-            **_measures(evaluation),
-        },
-    )
+    document = scores_of(evaluation, source, info, run_id)
+    write_json(folder / f"{evaluation.split}.json", document)
     each = _per_image(evaluation)
     lines = [
         json.dumps(
@@ -92,6 +59,44 @@ def write_scores(
         write_arrays(path, integers)
     else:
         path.unlink(missing_ok=True)  # of an earlier evaluation
+
+
+def scores_of(
+    evaluation: Evaluation, source: Source, info: DatasetInfo, run_id: str
+) -> dict[str, Any]:
+    """What `write_scores` writes to `SPLIT.json`."""
+    counts = evaluation.counts
+    per_class = {
+        "iou": scores.iou(counts),
+        "dice": scores.dice(counts),
+        "precision": scores.precision(counts),
+        "recall": scores.recall(counts),
+    }
+    share = counts.sum(1) / max(1, counts.sum())
+    return {
+        "split": evaluation.split,
+        "step": evaluation.step,
+        "run_id": run_id,
+        "dataset": info.name,
+        "fingerprint": source.fingerprint(),
+        "class_digest": info.digest(),
+        "num_images": len(evaluation.per_image),
+        "protocol": evaluation.protocol,
+        "postprocess": evaluation.postprocess,
+        "convention": evaluation.convention,
+        "convention_sentence": scores.find(evaluation.convention).sentence,
+        "summary": evaluation.summary(),
+        "classes": [
+            {
+                "name": name,
+                "share": share[k],
+                **{score: values[k] for score, values in per_class.items()},
+            }
+            for k, name in enumerate(info.class_names)
+        ],
+        "counts": counts,
+        **_measures(evaluation),
+    }
 
 
 def plot(folder: Path, evaluation: Evaluation, info: DatasetInfo) -> None:

@@ -165,7 +165,8 @@ class FCDenseNet(Segmenter):
         # From here on only the new features of a block go up, not what fed it.
         x = DenseBlock(next(blocks), growth, **style, name="bottom")(x, train)
         for level in reversed(range(depth)):
-            x = Grow(x.shape[-1], dtype, name=f"up{level}_grow")(x, skips[level].shape)
+            size = skips[level].shape[1:3]
+            x = Grow(x.shape[-1], dtype, name=f"up{level}_grow")(x, size)
             below = jnp.concatenate([x, skips[level]], axis=-1)
             x = DenseBlock(next(blocks), growth, **style, name=f"up{level}")(
                 below, train
@@ -275,12 +276,12 @@ class Grow(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B h w C"], size: tuple[int, ...]
+        self, x: Float[Array, "B h w C"], size: tuple[int, int]
     ) -> Float[Array, "B H W F"]:
         # `UpConv` drops the first pixel; one more row and column brings it back.
         x = jnp.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)))
         x = UpConv(self.features, 3, dtype=self.dtype, name="conv")(x)
-        return x[:, 1 : 1 + size[1], 1 : 1 + size[2]]
+        return x[:, 1 : 1 + size[0], 1 : 1 + size[1]]
 
 
 def pool(x: Float[Array, "B H W C"]) -> Float[Array, "B h w C"]:

@@ -44,6 +44,10 @@ class Segmenter(nn.Module):
         return False
 
     @property
+    def sizes(self) -> None:
+        """The only sizes of images that it takes: none, as all legal ones will do."""
+
+    @property
     def foreign(self) -> tuple[Names, ...]:
         """What other projects call this model's arrays, or its backbone's."""
         return ()

@@ -59,7 +59,7 @@ def convolve(
     if padding is None:
         padding = rate * (kh - 1) // 2, rate * (kw - 1) // 2
     rows, columns = (padding, padding) if isinstance(padding, int) else padding
-    kernel, pads = _useful(x.shape, kernel, stride, rate, rows, columns)
+    kernel, pads = _useful(x.shape[1:3], kernel, stride, rate, rows, columns)
 
     if onednn.takes(x, kernel, pads):
         return onednn.convolve(x, kernel, stride, rate, pads, groups)
@@ -185,7 +185,7 @@ class ConvNorm(nn.Module):
 
 
 def _useful(
-    shape: tuple[int, ...],
+    size: tuple[int, int],
     kernel: Float[Array, "kh kw I F"],
     stride: int,
     rate: int,
@@ -194,7 +194,7 @@ def _useful(
 ) -> tuple[Float[Array, "lh lw I F"], Pads]:
     """The kernel less its outer taps that only ever see padding, and its padding."""
     kept, pads = [], []
-    for n, k, pad in zip(shape[1:3], kernel.shape[:2], (rows, columns), strict=True):
+    for n, k, pad in zip(size, kernel.shape[:2], (rows, columns), strict=True):
         last = stride * ((n + 2 * pad - rate * (k - 1) - 1) // stride)
         at = np.arange(k) * rate - pad  # of tap 0, 1 ... at the first output pixel
         seeing = np.flatnonzero((at + last >= 0) & (at < n))

@@ -2,6 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from segjax.core.errors import UserError
 from segjax.core.network import Network
@@ -10,9 +13,13 @@ from segjax.postprocess.chain import Chain
 from segjax.predict import path
 from segjax.predict.decide import Judge, Measure, make_judge
 from segjax.predict.protocol import Protocol
-from segjax.predict.refined import make_refined
-from segjax.predict.stream import make_stream
-from segjax.predict.whole import LossFn, PredictFn
+from segjax.predict.refined import make_refined, refined_one
+from segjax.predict.stream import Walk, make_stream
+from segjax.predict.ways import Buckets, Whole
+from segjax.predict.whole import LossFn, PredictFn, Prediction
+
+Walked = Callable[[Any, dict[str, np.ndarray]], Prediction]
+"""`(variables, example) -> prediction` of the next frame of a video."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,18 +79,46 @@ class Predictor:
           UserError: the network has no memory, or the protocol is one of windows, as a
             memory is of whole frames.
         """
-        if (name := self.protocol.name) != "whole()":
-            raise UserError(
-                f"a stream shows whole frames, and the protocol is {name}. Name "
-                "--protocol 'whole()'."
-            )
         predict = make_stream(
             self.network,
+            self._of_frames(),
             normalize=self.normalize,
             judge=self._judge(probabilities),
             videos=videos,
         )
         return self._refined(predict, probabilities)
+
+    def walk(self, probabilities: bool = False) -> Walked:
+        """The same for one video whose frames are handed in one by one.
+
+        Raises:
+          UserError: as of `stream`.
+        """
+        walk = Walk(
+            self.network,
+            self._of_frames(),
+            normalize=self.normalize,
+            judge=self._judge(probabilities),
+        )
+
+        def step(variables: Any, example: dict[str, np.ndarray]) -> Prediction:
+            found = walk.step(variables, example)
+            if not self.postprocess:
+                return found
+            given = self.num_classes, self.threshold, probabilities
+            return refined_one(found, example, self.postprocess, *given)
+
+        return step
+
+    def _of_frames(self) -> Whole | Buckets:
+        """The way in which whole frames are shown."""
+        way, looks = self.protocol.way, self.protocol.looks
+        if not isinstance(way, Whole | Buckets) or looks != ((1, False),):
+            raise UserError(
+                f"a stream shows whole frames once, and the protocol is "
+                f"{self.protocol.name}. Name --protocol 'whole()', or buckets(...)."
+            )
+        return way
 
     def _judge(self, probabilities: bool) -> Judge:
         """What is made of logits, by every way to predict."""

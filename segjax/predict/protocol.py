@@ -105,7 +105,14 @@ class Protocol:
 
     def problems(self, model: Network, where: str) -> list[str]:
         """Why the model cannot go over an image in this way, as messages."""
-        return self.way.problems(model, where)
+        found, shown = self.way.problems(model, where), self.way.shown
+        if found or model.sizes is None or (shown and {*shown} <= {*model.sizes}):
+            return found
+        other = next((size for size in shown if size not in model.sizes), "any size")
+        return [
+            f"{where}: {self.way} shows the network images of {other}, and it takes "
+            f"{', '.join(map(str, model.sizes))} alone. Use {Buckets(model.sizes)}."
+        ]
 
 
 def parse(text: str, where: str = "protocol") -> Protocol:

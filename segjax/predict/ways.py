@@ -17,6 +17,9 @@ from segjax.core.shapes import Float32
 LEAST_WEIGHT = 1e-3
 """Of a pixel of a window, beside 1 in its middle."""
 
+SHARED = 64
+"""Labels of whole images in buckets are padded to multiples of so many pixels."""
+
 Size = tuple[int, int]
 """Height and width, in pixels after the evaluation ops."""
 
@@ -56,6 +59,9 @@ class Windows:
 class Whole:
     """The image at once, padded by mirroring to sides that the model takes."""
 
+    shown: ClassVar[tuple[Size, ...]] = ()
+    """The sizes of all images that the network sees; nothing if they may be any."""
+
     def __str__(self) -> str:
         return "whole()"
 
@@ -63,6 +69,14 @@ class Whole:
         """None: any image is padded to legal sides."""
         del model, where
         return []
+
+    def seen(self, model: Network, size: Size) -> Size:
+        """What the network sees of an image: the next legal sides."""
+        return tuple(map(model.input_side, size))
+
+    def shared(self, model: Network, size: Size) -> Size:
+        """To what a label is padded, so that those of several sizes share a program."""
+        return tuple(model.input_side(n) - 2 * model.margin for n in size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +113,11 @@ class Slide:
     def __str__(self) -> str:
         size = f"{self.height}, {self.width}"
         return f'slide({size}, overlap={self.overlap:g}, weights="{self.weights}")'
+
+    @property
+    def shown(self) -> tuple[Size, ...]:
+        """The size of all images that the network sees."""
+        return ((self.height, self.width),)
 
     def problems(self, model: Network, where: str) -> list[str]:
         """The sides of the window that the model does not take, as messages."""
@@ -147,6 +166,11 @@ class Tile:
 
     def __str__(self) -> str:
         return f"tile({self.height}, {self.width}, margin={self.margin})"
+
+    @property
+    def shown(self) -> tuple[Size, ...]:
+        """The size of all images that the network sees."""
+        return ((self.height + 2 * self.margin, self.width + 2 * self.margin),)
 
     def problems(self, model: Network, where: str) -> list[str]:
         """A margin or sides that the model does not take, as messages."""
@@ -209,18 +233,49 @@ class Buckets:
     def __str__(self) -> str:
         return f"buckets({', '.join(map(str, self.sizes))})"
 
+    @property
+    def shown(self) -> tuple[Size, ...]:
+        """The sizes of all images that the network sees."""
+        return self.sizes
+
     def problems(self, model: Network, where: str) -> list[str]:
         """The sides of windows that the model does not take, as messages."""
         return [p for s in self.sizes for p in _illegal(self, s, model, where)]
 
     def windows(self, model: Network, size: Size) -> Windows:
         """One window, all of which counts, or those of a `slide`."""
-        lost = 2 * model.margin
-        ordered = sorted(self.sizes, key=lambda s: (s[0] * s[1], s))
-        for window in ordered:
-            if all(n + lost <= m for n, m in zip(size, window, strict=True)):
-                return Slide(*window, weights="uniform").windows(model, size)
-        return Slide(*ordered[-1], overlap=0.25).windows(model, size)
+        if holding := self._holding(model, size):
+            return Slide(*holding[0], weights="uniform").windows(model, size)
+        return Slide(*self._ordered[-1], overlap=0.25).windows(model, size)
+
+    def seen(self, model: Network, size: Size) -> Size:
+        """What the network sees of a whole image: the smallest that holds it.
+
+        Raises:
+          UserError: none of them does.
+        """
+        if holding := self._holding(model, size):
+            return holding[0]
+        raise UserError(
+            f"a frame of {size[0]}x{size[1]}: {self} has no window that holds it, and "
+            "a memory is of whole frames. Make the frames smaller, or name a larger "
+            "window."
+        )
+
+    def shared(self, model: Network, size: Size) -> Size:
+        """To what a label is padded, so that those of several sizes share a program."""
+        del model
+        return tuple(-(-n // SHARED) * SHARED for n in size)
+
+    @property
+    def _ordered(self) -> list[Size]:
+        """The windows, the smallest first."""
+        return sorted(self.sizes, key=lambda s: (s[0] * s[1], s))
+
+    def _holding(self, model: Network, size: Size) -> list[Size]:
+        """The windows whose answer covers an image, the smallest first."""
+        height, width = (n + 2 * model.margin for n in size)
+        return [s for s in self._ordered if height <= s[0] and width <= s[1]]
 
 
 def _illegal(way: Any, size: Size, model: Network, where: str) -> list[str]:

@@ -24,6 +24,9 @@ from segjax.core.network import Network
 from segjax.core.shapes import Array, Float32, Int, UInt8
 from segjax.nn.resample import interpolation_matrix, resize_bilinear
 from segjax.predict.decide import COUNTS, Judge, Verdict, last_frame
+from segjax.predict.ways import Buckets, Whole
+
+WHOLE = Whole()
 
 WAITING = 4
 """Batches of examples that may wait for others of their size."""
@@ -161,8 +164,15 @@ def batches(
         yield _stack(group, batch_size)
 
 
-def fit(example: dict[str, np.ndarray], model: Network) -> tuple[tuple, dict]:
+def fit(
+    example: dict[str, np.ndarray], model: Network, way: Whole | Buckets = WHOLE
+) -> tuple[tuple, dict]:
     """Pad image and label to the model's sides; add resizing matrices if needed.
+
+    Args:
+      example: of any size.
+      model: tells its sides.
+      way: how it sees a whole image.
 
     Returns:
       The padded shapes, by which examples share a batch, and `image`, `label`, `index`,
@@ -174,13 +184,13 @@ def fit(example: dict[str, np.ndarray], model: Network) -> tuple[tuple, dict]:
         label = label[-1]
     h, w = image.shape[-3:-1]
     H, W = label.shape
-    image = _mirror(image, model)
+    image = _mirror(image, model.margin, way.seen(model, (h, w)))
     covered = [n - 2 * model.margin for n in image.shape[-3:-1]]
     fitted = {IMAGE: image, INDEX: example[INDEX], "size": (H, W)}
     if (h, w) == (H, W):
         fitted[LABEL] = _blank(label, *covered)
     else:
-        padded = [model.input_side(n) - 2 * model.margin for n in (H, W)]
+        padded = way.shared(model, (H, W))
         fitted[LABEL] = _blank(label, *padded)
         fitted["rows"] = interpolation_matrix(h, H, covered[0], padded[0])
         fitted["columns"] = interpolation_matrix(w, W, covered[1], padded[1])
@@ -200,11 +210,12 @@ def _stack(group: list[dict], batch_size: int) -> dict[str, Any]:
     return {**batch, "sizes": sizes}
 
 
-def _mirror(image: np.ndarray, model: Network) -> np.ndarray:
+def _mirror(image: np.ndarray, margin: int, seen: tuple[int, int]) -> np.ndarray:
     """The image with its mirror about it: the margin before, what fits behind."""
-    before = model.margin
-    behind = (model.input_side(n) - n - before for n in image.shape[-3:-1])
-    sides = [(before, n) for n in behind]
+    sides = [
+        (margin, new - old - margin)
+        for new, old in zip(seen, image.shape[-3:-1], strict=True)
+    ]
     frames = [(0, 0)] * (image.ndim - 3)
     return np.pad(image, (*frames, *sides, (0, 0)), mode="symmetric")
 

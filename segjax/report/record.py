@@ -65,7 +65,7 @@ ENVIRONMENT = (
 )
 """The only environment variables that are ever recorded."""
 
-_SECRET = re.compile(r"token|secret|passw|credential|api[_-]?key|access[_-]?key", re.I)
+SECRET = re.compile(r"token|secret|passw|credential|api[_-]?key|access[_-]?key", re.I)
 _DIFF_BYTES = 16 * 2**20
 
 
@@ -282,7 +282,7 @@ def _without_secrets(argv: Sequence[str]) -> list[str]:
     shown, blank_next = [], False
     for word in argv:
         flag, equals, _ = word.partition("=")
-        secret = flag.startswith("-") and bool(_SECRET.search(flag))
+        secret = flag.startswith("-") and bool(SECRET.search(flag))
         if blank_next and not word.startswith("-"):
             word = "***"
         elif secret and equals:

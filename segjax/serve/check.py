@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from segjax.core.errors import UserError
@@ -52,27 +53,43 @@ class Checked:
 
 
 def vector(
-    network: Network, variables: Any, about: Description
+    network: Network,
+    variables: Any,
+    about: Description,
+    size: tuple[int, int] | None = None,
 ) -> dict[str, np.ndarray]:
     """A picture, drawn from random numbers, and what the network says of it.
+
+    Args:
+      network: the programs.
+      variables: the arrays that they take.
+      about: their description.
+      size: of the picture, one that there is a program for; None for the smallest.
 
     Returns:
       `image` `(h, w, C)`, its `ids` `(h, w)`, and `logits`, `KEPT` rows and columns of
       them.
     """
-    image = _picture(about)
+    image = _picture(about, size or min(about.sizes))
     logits = _logits(network, variables, image)
-    ids = np.asarray(decide(logits, about.task, about.threshold))
-    return {"image": image, "ids": ids, "logits": _kept(logits)}
+    return {"image": image, "ids": ids_of(logits, about), "logits": kept(logits)}
 
 
-def read(bundle: Bundle) -> dict[str, np.ndarray]:
+def read(bundle: Bundle, about: Description) -> dict[str, np.ndarray]:
     """What `vector` gave where the model was made.
 
     Raises:
-      UserError: it is not there, or damaged.
+      UserError: it is not there, is damaged, or of images that the model does not take.
     """
-    return {name: bundle.array(f"{FOLDER}{name}.npy") for name in MEMBERS}
+    found = {name: bundle.array(f"{FOLDER}{name}.npy") for name in MEMBERS}
+    image, pixels = found["image"], about.info.pixels
+    size, rest = image.shape[:2], (image.shape[2:], image.dtype.name)
+    if size not in about.sizes or rest != ((pixels.channels,), pixels.depth):
+        raise UserError(
+            f"{bundle.path}: is damaged: its check is of a picture {image.shape} "
+            f"{image.dtype}. Copy or export it again."
+        )
+    return found
 
 
 def compare(
@@ -84,26 +101,37 @@ def compare(
     """Run the picture of `vector` again.
 
     Raises:
-      UserError: the picture is not of a size that there is a program for.
+      UserError: it gives something of another shape.
     """
     logits = _logits(network, variables, expected["image"])
-    ids, kept = decide(logits, about.task, about.threshold), _kept(logits)
-    if ids.shape != expected["ids"].shape or kept.shape != expected["logits"].shape:
+    ids, rows = ids_of(logits, about), kept(logits)
+    if ids.shape != expected["ids"].shape or rows.shape != expected["logits"].shape:
         raise UserError(
-            f"{about.title}: its check gives {kept.shape} logits, and should give "
+            f"{about.title}: its check gives {rows.shape} logits, and should give "
             f"{expected['logits'].shape}. The file is not whole; export it again."
         )
     largest = max(float(np.abs(expected["logits"]).max()), 1e-6)
-    error = float(np.abs(kept - expected["logits"]).max()) / largest
-    flipped = float(np.mean(np.asarray(ids) != expected["ids"]))
-    equal = flipped == 0 and np.array_equal(kept, expected["logits"])
+    error = float(np.abs(rows - expected["logits"]).max()) / largest
+    flipped = float(np.mean(ids != expected["ids"]))
+    equal = flipped == 0 and np.array_equal(rows, expected["logits"])
     return Checked(equal, error if np.isfinite(error) else np.inf, flipped)
 
 
-def _picture(about: Description) -> np.ndarray:
+def ids_of(logits: np.ndarray, about: Description) -> np.ndarray:
+    """The classes of logits."""
+    return np.asarray(decide(jnp.asarray(logits), about.task, about.threshold))
+
+
+def kept(logits: np.ndarray) -> np.ndarray:
+    """Some rows and columns of logits, evenly spread."""
+    rows, columns = (-(-n // KEPT) for n in logits.shape[:2])
+    return np.ascontiguousarray(logits[::rows, ::columns])
+
+
+def _picture(about: Description, size: tuple[int, int]) -> np.ndarray:
     """Large and small spots of every brightness, in the model's kind of pixels."""
     pixels = about.info.pixels
-    height, width = min(about.sizes)
+    height, width = size
     rng = np.random.default_rng(0)
     shape = height, width, pixels.channels
     coarse = rng.random((-(-height // 16), -(-width // 16), pixels.channels))
@@ -116,8 +144,3 @@ def _picture(about: Description) -> np.ndarray:
 def _logits(network, variables, image) -> np.ndarray:
     run = jax.jit(lambda v, x: last_frame(network.apply(v, x, train=False)))
     return np.asarray(run(variables, image[None]))[0]
-
-
-def _kept(logits: np.ndarray) -> np.ndarray:
-    rows, columns = (-(-n // KEPT) for n in logits.shape[:2])
-    return np.ascontiguousarray(logits[::rows, ::columns])

@@ -1,7 +1,7 @@
 """What an exported model says of itself, and what of it must hold to be used."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from segjax.core.errors import UserError, raise_problems
@@ -9,6 +9,11 @@ from segjax.core.info import DatasetInfo
 from segjax.core.tables import signature_problems
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+
+MOST_SIZES = 64
+MOST_SIDE = 16_384
+MOST_TEXT = 10_000
+"""Of what a file may ask for: sizes, pixels of a side, letters of a text."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Description:
 
     title: str
     task: Literal["binary", "multiclass"]
-    threshold: float
+    threshold: float | int
     dataset: dict
     input_ops: str
     normalize: dict
@@ -71,23 +76,45 @@ def of(manifest: Mapping[str, Any], where: str) -> Description:
     values = {n: _tuples(manifest[n]) for n in names if n in manifest}
     raise_problems(signature_problems(where, Description, values))
     found = Description(**values)
-    problems = []
-    if not found.sizes or any(min(size) < 1 for size in found.sizes):
-        problems.append(f"{where}.sizes={found.sizes}: are no sizes of images.")
+    problems = [
+        f"{where}.{name}: has {len(value)} letters; {MOST_TEXT} are read."
+        for name, value in values.items()
+        if isinstance(value, str) and len(value) > MOST_TEXT
+    ]
+    sides = [side for size in found.sizes for side in size]
+    if not 0 < len(found.sizes) <= MOST_SIZES or not _within(sides, 1, MOST_SIDE):
+        problems.append(
+            f"{where}.sizes: are no 1 to {MOST_SIZES} sizes of images of 1 to "
+            f"{MOST_SIDE} pixels a side."
+        )
     if unknown := [p for p in found.platforms if p not in PLATFORMS]:
         problems.append(f"{where}.platforms: {unknown[0]!r} is none of {PLATFORMS}.")
-    if not 0 < found.threshold < 1:
-        problems.append(f"{where}.threshold={found.threshold}: is not within 0 and 1.")
+    if not found.stride > 0 <= found.margin or not 0 < found.threshold < 1:
+        problems.append(
+            f"{where}.stride={found.stride}, .margin={found.margin}, "
+            f".threshold={found.threshold}: cannot be."
+        )
     try:
         classes = found.info.num_classes
         if found.task == "binary" and classes != 2:
             problems.append(f"{where}.task='binary': there are {classes} classes.")
+        found.info.palette()
     except UserError as error:
-        problems += error.problems
-    except (KeyError, TypeError, ValueError):
+        problems += [f"{where}.dataset: {problem}" for problem in error.problems]
+    except Exception:  # whatever a table that is none raises
         problems.append(f"{where}.dataset: is no class table.")
     raise_problems(problems)
     return found
+
+
+def section(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of a manifest that may be left out; `{}` then, or if it is no mapping."""
+    found = manifest.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _within(values: Sequence[int], low: int, high: int) -> bool:
+    return all(low <= value <= high for value in values)
 
 
 def _tuples(value: Any) -> Any:

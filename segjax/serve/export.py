@@ -1,7 +1,9 @@
 """From a trained run to one file: programs, numbers, and all that they are used by."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import export
+from jaxtyping import Array
 
-from segjax.core.errors import UserError, raise_problems
+from segjax.core.errors import raise_problems
+from segjax.core.network import Network
+from segjax.core.pixels import Pixels
+from segjax.core.tables import unknown
 from segjax.data.ops import OPS
 from segjax.nn.backend import portable
 from segjax.parts import Parts
-from segjax.predict import protocol as protocols
+from segjax.predict.protocol import Protocol
 from segjax.predict.ways import Buckets
 from segjax.serve import bundle, check, input, network
 from segjax.serve.description import PLATFORMS, Description
@@ -39,10 +45,16 @@ class Made:
     names: list[str]
     programs: dict[str, bytes]
 
+    @functools.cached_property
     def network(self) -> network.Exported:
         """The programs, read as they will be from the file."""
         read = {n: export.deserialize(bytearray(p)) for n, p in self.programs.items()}
         return network.Exported(self.about, read)
+
+    @functools.cached_property
+    def check(self) -> dict[str, np.ndarray]:
+        """The picture that tells whether a machine computes the same."""
+        return check.vector(self.network, self.variables, self.about)
 
 
 def make(
@@ -51,34 +63,37 @@ def make(
     *,
     title: str,
     sizes: Sequence[Size],
-    protocol: str | None = None,
+    protocol: Protocol | None = None,
     platforms: Sequence[str] = PLATFORMS,
     licence: str = "",
 ) -> Made:
     """Export a network for images of some sizes, in batches of any size.
 
     Args:
-      parts: of the run.
+      parts: of the run; its steps of post-processing go along.
       variables: its numbers.
       title: what people will call the model.
       sizes: `(height, width)` of what the network sees.
-      protocol: how images are shown to it; None for `buckets` of the sizes.
+      protocol: how images are shown to it; None for `usual_protocol`.
       platforms: to compile for.
       licence: terms under which the weights are given away.
 
     Raises:
-      UserError: the model does not take a size, the evaluation ops cannot travel, or
-        the protocol is of other sizes.
+      UserError: with all that is wrong: the model does not take a size, the evaluation
+        ops cannot travel, the protocol is of other sizes, no such platform.
     """
     model, config = parts.model, parts.config
     sizes = tuple(dict.fromkeys(map(tuple, sizes)))
-    way = protocol or str(Buckets(sizes))
+    problems = problems_of(parts, platforms)
+    problems += Buckets(sizes).problems(model, "--sizes")
+    raise_problems(problems)
+    shown = protocol or usual_protocol(parts, sizes)
     about = Description(
         title=title,
         task=config.task,
         threshold=config.evaluate.threshold,
         dataset=parts.info.plain(),
-        input_ops=_input_ops(parts),
+        input_ops=_input_ops(parts)[0],
         normalize=parts.normalize.numbers(),
         architecture=config.model["name"],
         parameters=sum(x.size for x in jax.tree.leaves(variables["params"])),
@@ -87,21 +102,44 @@ def make(
         takes_clips=model.takes_clips,
         sizes=sizes,
         platforms=tuple(platforms),
-        protocol=protocols.parse(way, "--protocol").name,
+        protocol=shown.name,
         postprocess=str(config.postprocess),
         licence=licence,
     )
-    found = Buckets(sizes).problems(model, "--sizes")
-    found += network.Exported(about, {}).problems(
-        protocols.parse(way, "--protocol").way, "--protocol"
-    )
-    raise_problems(found)
+    raise_problems(shown.problems(network.Exported(about, {}), "--protocol"))
     flat = flax.traverse_util.flatten_dict(flax.core.unfreeze(variables), sep="/")
     names = sorted(flat)
-    programs = {}
+    made = {}
     for size in sizes:
-        programs |= _programs(parts, flat, names, size, tuple(platforms))
-    return Made(about, [np.asarray(flat[n]) for n in names], names, programs)
+        made |= programs(
+            model,
+            flat,
+            size,
+            normalize=parts.normalize,
+            pixels=parts.info.pixels,
+            platforms=platforms,
+        )
+    return Made(about, [np.asarray(flat[n]) for n in names], names, made)
+
+
+def problems_of(parts: Parts, platforms: Sequence[str]) -> list[str]:
+    """Why a run cannot be exported for these platforms, as messages."""
+    found = [
+        unknown("platform", p, PLATFORMS, "--platforms")
+        for p in platforms
+        if p not in PLATFORMS
+    ]
+    if not platforms:
+        found.append(f"--platforms: is empty; name some of {', '.join(PLATFORMS)}.")
+    return found + _input_ops(parts)[1]
+
+
+def usual_protocol(parts: Parts, sizes: Sequence[Size]) -> Protocol:
+    """The run's own, with `buckets` in place of what has no fixed sizes."""
+    own = parts.config.protocol
+    if own.way.shown and {*own.way.shown} <= {*sizes}:
+        return own
+    return dataclasses.replace(own, way=Buckets(tuple(sizes)))
 
 
 def write(
@@ -112,17 +150,19 @@ def write(
     Args:
       path: where.
       made: the model.
-      more: what its manifest says besides: metrics, run, versions.
+      more: what its manifest says besides: scores, run, versions.
       members: `card.md`, and what else goes along.
 
     Returns:
       SHA-256 of the file.
+
+    Raises:
+      EnvironmentFault: the disk refuses.
     """
-    checks = check.vector(made.network(), made.variables, made.about)
     members = {
         **members,
         **{f"{network.FOLDER}{n}.bin": p for n, p in made.programs.items()},
-        **{f"{check.FOLDER}{n}.npy": bundle.npy(x) for n, x in checks.items()},
+        **{f"{check.FOLDER}{n}.npy": bundle.npy(x) for n, x in made.check.items()},
     }
     for i, array in enumerate(made.variables):
         members[f"parameters/{i:05d}.npy"] = bundle.npy(array)
@@ -130,20 +170,35 @@ def write(
     return bundle.write(path, manifest, members)
 
 
-def _programs(
-    parts: Parts,
+def programs(
+    model: Network,
     flat: Mapping[str, Any],
-    names: Sequence[str],
     size: Size,
-    platforms: tuple[str, ...],
+    *,
+    normalize: Callable[[Array], Array],
+    pixels: Pixels,
+    platforms: Sequence[str] = PLATFORMS,
 ) -> dict[str, bytes]:
-    """The programs for images of a size; those with a memory for models of clips."""
-    pixels, model = parts.info.pixels, parts.model
+    """The programs for images of a size; those with a memory for models of clips.
+
+    Args:
+      model: the network, without its arrays.
+      flat: the network's arrays by their paths; the programs take them in the order of
+        the paths.
+      size: `(height, width)` of the images.
+      normalize: from pixels to what it takes.
+      pixels: of the images.
+      platforms: to compile for.
+
+    Returns:
+      Serialised, by `network.program_name`.
+    """
+    names = sorted(flat)
 
     def applied(arrays, images, *args, **kwargs):
         tree = dict(zip(names, arrays, strict=True))
         tree = flax.traverse_util.unflatten_dict(tree, sep="/")
-        return model.apply(tree, parts.normalize(images), *args, **kwargs)
+        return model.apply(tree, normalize(images), *args, **kwargs)
 
     def image(arrays, images):
         return applied(arrays, images, train=False)
@@ -158,25 +213,34 @@ def _programs(
     shape = (batch, *size, pixels.channels)
     images = jax.ShapeDtypeStruct(shape, jnp.dtype(pixels.depth))
     arrays = [jax.ShapeDtypeStruct(flat[n].shape, flat[n].dtype) for n in names]
-    calls: dict[str, tuple] = {"image": (image, arrays, images)}
-    if model.takes_clips:
-        frame = jax.ShapeDtypeStruct((1, *shape[1:]), images.dtype)
-        carry = jax.eval_shape(start, arrays, frame)[1]
-        calls["start"] = (start, arrays, frame)
-        calls["stream"] = (stream, arrays, carry, frame)
     found = {}
-    with portable():
+    with portable(), _without_places():
+        calls: dict[str, tuple] = {"image": (image, arrays, images)}
+        if model.takes_clips:
+            carry = jax.eval_shape(start, arrays, images)[1]
+            calls["start"] = (start, arrays, images)
+            calls["stream"] = (stream, arrays, carry, images)
         for kind, (function, *shapes) in calls.items():
-            program = export.export(jax.jit(function), platforms=platforms)(*shapes)
-            found[network.program_name(kind, size)] = bytes(program.serialize())
+            made = export.export(jax.jit(function), platforms=platforms)(*shapes)
+            found[network.program_name(kind, size)] = bytes(made.serialize())
     return found
 
 
-def _input_ops(parts: Parts) -> str:
-    """The evaluation ops as a string that an exported model reads.
+@contextlib.contextmanager
+def _without_places() -> Iterator[None]:
+    """Within, programs do not hold the paths and lines of the code they come from."""
+    limit = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, limit)
+    jax.config.update(limit, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(limit, before)
 
-    Raises:
-      UserError: one of them cannot travel.
+
+def _input_ops(parts: Parts) -> tuple[str, list[str]]:
+    """The evaluation ops as a string that an exported model reads; those that cannot
+    travel, as messages.
     """
     names = {cls: name for name, cls in OPS.items()}
     problems, texts = [], []
@@ -189,24 +253,4 @@ def _input_ops(parts: Parts) -> str:
                 f"config.input.eval_ops: {texts[-1]} cannot travel in an exported "
                 f"model; {', '.join(input.OPS)} can. Train without it."
             )
-    raise_problems(problems)
-    return " | ".join(texts)
-
-
-def sizes_of(text: str) -> tuple[Size, ...]:
-    """`192x256,384x512` as pairs of height and width.
-
-    Raises:
-      UserError: it is no list of sizes.
-    """
-    found = []
-    for part in text.split(","):
-        try:
-            height, width = map(int, part.lower().split("x"))
-        except ValueError:
-            raise UserError(
-                f"--sizes={text}: {part!r} is no size; write HEIGHTxWIDTH, several "
-                "with commas between them: 192x256,384x512."
-            ) from None
-        found.append((height, width))
-    return tuple(found)
+    return " | ".join(texts), problems

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax import export
 
 from segjax.core.errors import UserError
-from segjax.predict.ways import Buckets, Slide, Tile
 from segjax.serve.bundle import Bundle
 from segjax.serve.description import Description
 
@@ -18,6 +19,7 @@ CALLS = frozenset({"shape_assertion"})
 """The calls out of StableHLO that a program may make: that a batch has a size."""
 
 _CALL = re.compile(r"stablehlo\.custom_call\s*@([\w.$-]+)")
+_WAYS_OUT = re.compile(r"custom_call|\binfeed|\boutfeed|stablehlo\.(?:send|recv)\b")
 
 
 class Exported:
@@ -43,19 +45,6 @@ class Exported:
         wide = [n for n in sides if n - 2 * self.margin >= side]
         return wide[0] if wide else sides[-1]
 
-    def problems(self, way: Any, where: str) -> list[str]:
-        """Why images cannot be shown to the network in this way, as messages."""
-        seen = _seen(way)
-        if seen and all(size in self.sizes for size in seen):
-            return []
-        shown = "images of any size"
-        if seen:
-            shown = f"{way}, of which {next(s for s in seen if s not in self.sizes)}"
-        return [
-            f"{where}: {shown} has no program in an exported model; there are programs "
-            f"for {', '.join(map(str, self.sizes))}. Use {Buckets(self.sizes)}."
-        ]
-
     def apply(
         self,
         variables: Sequence[jax.Array],
@@ -65,23 +54,34 @@ class Exported:
         train: bool = False,
         method: str = "",
     ) -> Any:
-        """Logits of images; with `method="stream"` those and what to remember.
+        """Logits of images, or of clips; with `stream` those and what to remember.
+
+        A clip goes through the programs with a memory, frame by frame.
 
         Raises:
           UserError: there is no program for images of this size.
         """
         assert not train
-        kind = method or "image"
-        if method == "stream" and carry is None:
-            kind = "start"
+        if method == "stream":
+            kind = "start" if carry is None else "stream"
+            given = (images,) if carry is None else (carry, images)
+            return self._program(kind, images).call(variables, *given)
+        if images.ndim == 4:
+            return self._program("image", images).call(variables, images)
+        logits, carry = [], None
+        for frame in jnp.moveaxis(images, 1, 0):
+            one, carry = self.apply(variables, frame, carry, method="stream")
+            logits.append(one)
+        return jnp.stack(logits, axis=1)
+
+    def _program(self, kind: str, images: jax.Array) -> export.Exported:
         name = program_name(kind, images.shape[-3:-1])
         if name not in self._programs:
             raise UserError(
                 f"{name}: there is no such program in this exported model; there are "
                 f"{', '.join(self._programs)}."
             )
-        given = (images,) if carry is None else (carry, images)
-        return self._programs[name].call(variables, *given)
+        return self._programs[name]
 
 
 def program_name(kind: str, size: tuple[int, int]) -> str:
@@ -89,51 +89,95 @@ def program_name(kind: str, size: tuple[int, int]) -> str:
     return f"{kind}_{size[0]}x{size[1]}"
 
 
-def read(bundle: Bundle, about: Description) -> Exported:
+def kinds(takes_clips: bool) -> tuple[str, ...]:
+    """The programs that there are for each size."""
+    return ("image", "start", "stream") if takes_clips else ("image",)
+
+
+def read(bundle: Bundle, about: Description, arrays: Sequence[Any]) -> Exported:
     """The programs of a file.
 
+    Args:
+      bundle: the file.
+      about: its description.
+      arrays: what the programs take beside images.
+
     Raises:
-      UserError: one is damaged, makes calls out of StableHLO, or is not for the
-        devices of this process.
+      UserError: one is not there, is damaged, makes calls out of StableHLO, is of other
+        arrays or images, or is not for the devices of this process.
     """
     platform = {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend())
+    if platform not in about.platforms:
+        raise UserError(
+            f"{bundle.path}: is for {', '.join(about.platforms)}, and this is "
+            f"{platform}. Export it with --platforms {platform}."
+        )
     programs = {}
-    for name in bundle.names(FOLDER):
-        try:
-            program = export.deserialize(bytearray(bundle.read(name)))
-            module = program.mlir_module()
-        except UserError:
-            raise
-        except ModuleNotFoundError:
-            raise UserError(
-                f"{bundle.path}: jax reads programs with flatbuffers. Install it: pip "
-                "install flatbuffers."
-            ) from None
-        except Exception as error:  # whatever a damaged program raises
-            raise UserError(
-                f"{bundle.path}: {name} is no program that this jax reads ({error}). "
-                "Update jax, or export the run again."
-            ) from None
-        if calls := set(_CALL.findall(module)) - CALLS:
-            raise UserError(
-                f"{bundle.path}: {name} calls {', '.join(sorted(calls))}; a network "
-                "needs no such call. Do not use this file."
-            )
-        if platform not in program.platforms:
-            raise UserError(
-                f"{bundle.path}: is for {', '.join(program.platforms)}, and this is "
-                f"{platform}. Export it for {platform}."
-            )
-        programs[name.removeprefix(FOLDER).removesuffix(".bin")] = program
+    for size in about.sizes:
+        for kind in kinds(about.takes_clips):
+            name = program_name(kind, size)
+            programs[name] = _program(bundle, name)
+            if platform not in programs[name].platforms:
+                raise _refused(bundle, name, f"is not for {platform}, as it should be")
+            if wrong := _misfit(programs[name], kind, size, about, arrays):
+                raise _refused(bundle, name, wrong)
     return Exported(about, programs)
 
 
-def _seen(way: Any) -> list[tuple[int, int]]:
-    """The sizes of images that a way shows to the network; none if they are any."""
-    if isinstance(way, Buckets):
-        return list(way.sizes)
-    if isinstance(way, Slide):
-        return [(way.height, way.width)]
-    if isinstance(way, Tile):
-        return [(way.height + 2 * way.margin, way.width + 2 * way.margin)]
-    return []
+def _program(bundle: Bundle, name: str) -> export.Exported:
+    try:
+        program = export.deserialize(bytearray(bundle.read(f"{FOLDER}{name}.bin")))
+        module = program.mlir_module()
+    except UserError:
+        raise
+    except ModuleNotFoundError:
+        raise UserError(
+            f"{bundle.path}: jax reads programs with flatbuffers. Install it: pip "
+            "install flatbuffers."
+        ) from None
+    except Exception as error:  # whatever a damaged program raises
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{bundle.path}: {name} is no program that this jax reads ({first[:200]}). "
+            "Update jax, or export the run again."
+        ) from None
+    calls = _CALL.findall(module)
+    if set(calls) - CALLS or len(_WAYS_OUT.findall(module)) != len(calls):
+        others = ", ".join(sorted(set(calls) - CALLS)) or "out of StableHLO"
+        raise UserError(
+            f"{bundle.path}: {name} calls {others}; a network needs no such call. Do "
+            "not use this file."
+        )
+    return program
+
+
+def _misfit(
+    program: export.Exported,
+    kind: str,
+    size: tuple[int, int],
+    about: Description,
+    arrays: Sequence[Any],
+) -> str:
+    """Why a program is not the one that a description says, or nothing."""
+    given, pixels = program.in_avals, about.info.pixels
+    if program.nr_devices != 1 or program.in_tree.num_leaves != len(given):
+        return "is for several devices"
+    own = [(tuple(x.shape), np.dtype(x.dtype)) for x in arrays]
+    if [(a.shape, np.dtype(a.dtype)) for a in given[: len(own)]] != own:
+        return "takes other parameters"
+    if len(given) <= len(own) or (kind != "stream" and len(given) != len(own) + 1):
+        return "takes other arguments"
+    image, logits = given[-1], program.out_avals[0]
+    seen = *size, pixels.channels
+    if image.shape[1:] != seen or np.dtype(image.dtype).name != pixels.depth:
+        return f"takes images {image.shape} {image.dtype}"
+    classes = 1 if about.task == "binary" else about.info.num_classes
+    if logits.shape[1:] != (*(n - 2 * about.margin for n in size), classes):
+        return f"gives logits {logits.shape}"
+    return ""
+
+
+def _refused(bundle: Bundle, name: str, why: str) -> UserError:
+    return UserError(
+        f"{bundle.path}: is damaged: the program {name} {why}. Copy or export it again."
+    )

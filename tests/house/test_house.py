@@ -28,7 +28,7 @@ LAYERS = (
     ("study", "compare"),
     ("replay",),
     ("run",),
-    ("guards", "web"),
+    ("guards", "web", "predictable"),
     ("train", "serve"),
     ("parts", "process"),
     ("evaluate",),

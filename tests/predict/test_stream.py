@@ -12,6 +12,7 @@ from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.models import MODELS
 from segjax.predict.decide import make_judge
 from segjax.predict.stream import make_stream
+from segjax.predict.ways import Buckets, Whole
 
 K = 3
 VIDEOS = {"a": (4, 12, 10), "b": (3, 12, 10), "c": (2, 9, 13)}
@@ -46,6 +47,7 @@ def test_a_stream_is_the_clip():
     names, examples = zip(*frames(), strict=True)
     stream = make_stream(
         model,
+        Whole(),
         normalize=normalize,
         judge=make_judge("multiclass", K),
         videos=names,
@@ -75,7 +77,11 @@ def test_the_memory_matters_and_ends_with_a_video():
 
     def last(*clip, videos=("one",) * 9):
         stream = make_stream(
-            model, normalize=normalize, judge=make_judge("multiclass", K), videos=videos
+            model,
+            Whole(),
+            normalize=normalize,
+            judge=make_judge("multiclass", K),
+            videos=videos,
         )
         return list(stream(variables, clip))[-1].ids
 
@@ -87,5 +93,45 @@ def test_a_model_of_images_is_refused():
     model = MODELS["unet"](num_outputs=K, width=2, depth=1)
     with pytest.raises(UserError, match="has no memory"):
         make_stream(
-            model, normalize=normalize, judge=make_judge("multiclass", K), videos=()
+            model,
+            Whole(),
+            normalize=normalize,
+            judge=make_judge("multiclass", K),
+            videos=(),
         )
+
+
+def test_frames_in_buckets_are_frames_padded_to_them():
+    model, variables = network()
+    names, examples = zip(*frames(), strict=True)
+    judge = make_judge("multiclass", K)
+
+    def shown(way):
+        stream = make_stream(model, way, normalize=normalize, judge=judge, videos=names)
+        return [p.ids for p in stream(variables, iter(examples))]
+
+    legal = {tuple(map(model.input_side, (h, w))) for _, h, w in VIDEOS.values()}
+    for a, b in zip(shown(Whole()), shown(Buckets(tuple(legal))), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(UserError, match="frame of 12x10"):
+        shown(Buckets(((8, 16),)))
+
+
+def test_a_frame_that_was_made_smaller_is_answered_at_its_own_size():
+    model, variables = network()
+    _, example = frames()[0]
+    small = {**example, IMAGE: example[IMAGE][::2, ::2]}
+    answers = []
+    for way in (Whole(), Buckets(((6, 6), (16, 16)))):
+        stream = make_stream(
+            model,
+            way,
+            normalize=normalize,
+            judge=make_judge("multiclass", K),
+            videos=("a",),
+        )
+        (found,) = stream(variables, [small])
+        assert found.ids.shape == example[LABEL].shape
+        assert found.counts.sum() == (example[LABEL] != IGNORE).sum()
+        answers.append(found.ids)
+    np.testing.assert_array_equal(*answers)
