@@ -154,14 +154,15 @@ class Parts:
 
     def stream(
         self,
-        videos: Sequence[str],
+        videos: Sequence[str] | None = None,
         protocol: Protocol | None = None,
         probabilities: bool = False,
     ) -> PredictFn:
         """The path from the frames of videos to classes, with a memory.
 
         Args:
-          videos: of each example the name of its video; see `predict.stream`.
+          videos: of each example the name of its video; if None, the examples of a
+            call are one video. See `predict.stream`.
           protocol: in place of the config's.
           probabilities: whether predictions have those of all classes, too.
 
@@ -172,8 +173,8 @@ class Parts:
         name = (protocol or self.config.protocol).name
         if name != "whole()":
             raise UserError(
-                f"--stream: shows whole frames, and the protocol is {name}. Add "
-                "--protocol 'whole()', or leave --stream out."
+                f"{name}: the memory of a model of clips is of whole frames. Add "
+                "--protocol 'whole()'."
             )
         predict = make_stream(
             self.model,
