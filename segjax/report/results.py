@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,9 @@ def parse(text: str, where: str) -> tuple[str, ...]:
     """
     known = {**KINDS, **TABLES}
     named = [word.strip() for word in text.split(",") if word.strip()]
-    raise_problems([unknown("kind", w, known, where) for w in named if w not in known])
+    raise_problems(
+        [unknown("kind", w, known, f"{where}={w}") for w in named if w not in known]
+    )
     return tuple(kind for kind in known if kind in named)
 
 
@@ -105,7 +107,7 @@ class Results:
         """Whether any kind is made of them."""
         return bool({"confidence", "probabilities"} & {*self.kinds})
 
-    def paths(self, stem: Path, leave_out: Sequence[str] = ()) -> dict[str, Path]:
+    def paths(self, stem: Path, leave_out: Container[str] = ()) -> dict[str, Path]:
         """The files of a picture, by kind; `stem` is their path without their ends."""
         return {
             kind: stem.with_name(stem.name + end)
