@@ -69,7 +69,7 @@ class Flow:
       results: how files are written.
       out: where they go.
       clock: of the call.
-      waiting: pictures that are read ahead of the network, at most.
+      waiting: pictures that wait to be predicted and, apart from them, to be written.
       skip: whether what an earlier call has finished is left as it is.
       filmed: whether colours and overlays of a video are one video.
       rate: frames a second of videos that are made of sequences.
@@ -153,9 +153,11 @@ class Flow:
         examples = self.clock.through(pace.READING, examples)
         found = predict(self.variables, examples)
         found = self.clock.through(pace.NETWORK, found)
+        # Probabilities are large; of all else some wait, so that the network need not.
+        waiting = 0 if self.results.probabilities else self.waiting
         for i, function in enumerate(write):
             timed = self.clock.worked(pace.WRITING, function)
-            found = ahead(timed, found, 1 if i else self.threads)
+            found = ahead(timed, found, 1 if i else self.threads, waiting)
         return self.clock.through(pace.WRITING, found)
 
     def annotate(self, image: dict[str, Any], written: Written) -> None:

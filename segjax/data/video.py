@@ -23,6 +23,7 @@ import dataclasses
 import math
 import os
 import struct
+import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -45,6 +46,7 @@ _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _STILLS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _MOST = 1 << 26  # bytes of a list of frames that are read
+_LOCK, _LEVELS = threading.Lock(), []  # of OpenCV's log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,13 +131,17 @@ def frames(
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """OpenCV says nothing of what it cannot open; the caller does."""
+    """OpenCV says nothing of what it cannot do, as the caller does; for any thread."""
     log = cv2.utils.logging
-    level = log.setLogLevel(log.LOG_LEVEL_SILENT)
+    with _LOCK:
+        _LEVELS.append(log.setLogLevel(log.LOG_LEVEL_SILENT))
     try:
         yield
     finally:
-        log.setLogLevel(level)
+        with _LOCK:
+            level = _LEVELS.pop()  # the one that was found first comes out last
+            if not _LEVELS:
+                log.setLogLevel(level)
 
 
 def _checked(path: str | os.PathLike[str], where: str) -> str:

@@ -8,6 +8,7 @@ browser wants `ffmpeg -i IN.mp4 OUT.webm`.
 import contextlib
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -49,8 +50,12 @@ class Film(contextlib.AbstractContextManager):
         frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         if self._writer is None:
             self._writer = self._open(frame.shape[:2])
-        self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        with video.silent():
+            self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         self.frames += 1
+        if not shutil.disk_usage(self._temporary.parent).free:  # OpenCV goes on
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise maps.refused(self.path, full)
 
     def __exit__(self, kind, error, trace) -> None:
         try:
