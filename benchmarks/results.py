@@ -3,8 +3,9 @@
   python benchmarks/results.py
   python benchmarks/results.py --root=DIR      # CamVid beside the drawn scene
 
-Each line has KiB and the least processor time of some calls, in ms, on one thread. `segjax predict`
-itself prints how much of its time went to the network, and what waited for files.
+Each line has KiB and the least processor time of some calls, in ms, on one thread.
+`segjax predict` itself prints how much of its time went to the network, and what waited
+for files.
 """
 
 import argparse
@@ -50,7 +51,9 @@ def measure(source, size: tuple[int, int]) -> None:
     ):
         row(f"{name}, segjax", lambda p=pixels, t=table: png.encode(p, t))
         for level in (1, 6):
-            row(f"{name}, Pillow, level {level}", lambda p=pixels, n=level: pillow(p, n))
+            row(
+                f"{name}, Pillow, level {level}", lambda p=pixels, n=level: pillow(p, n)
+            )
         if pixels.ndim == 3:  # OpenCV writes no palette
             row(f"{name}, OpenCV", lambda p=pixels: cv2.imencode(".png", p)[1])
     regions, labels = polygons.regions(ids)

@@ -10,6 +10,7 @@ picture's own size; which, says --write, a list with commas:
   confidence     NAME_confidence.png: probability of the class, 0 to 255
   probabilities  NAME_probabilities.npz: of all classes, float16
   polygons       NAME_polygons.geojson: a polygon a region, on the map for a GeoTIFF
+  instances      NAME_instances.png: objects of the classes --things, numbered, 16-bit
   areas          areas.csv: pixels and share of each class, a row a picture
   coco           annotations.json: all regions of all pictures as COCO annotations
 
@@ -89,6 +90,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="side of a pixel; areas are told in square metres, too",
     )
     parser.add_argument(
+        "--things",
+        metavar="CLASSES",
+        default="",
+        help="classes whose objects are told apart for --write instances, such as "
+        "car,person; objects that touch are one",
+    )
+    parser.add_argument(
         "--simplify",
         metavar="PIXELS",
         type=answer.above_zero,
@@ -156,7 +164,12 @@ def run(args: argparse.Namespace) -> int:
     }
     if "polygons" in kinds:
         stamp |= {"simplify": args.simplify, "pixel_size": args.pixel_size}
-    results = Results(kinds, parts.info, stamp, args.simplify or 0, args.pixel_size)
+    things = predict_checks.things(args, parts.info)
+    if things:
+        stamp["things"] = args.things
+    results = Results(
+        kinds, parts.info, stamp, args.simplify or 0, args.pixel_size, things
+    )
     predict = parts.predict(
         None, args.batch_size, protocol, probabilities=results.probabilities
     )

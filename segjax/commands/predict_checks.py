@@ -7,6 +7,8 @@ from pathlib import Path
 
 from segjax.commands import answer
 from segjax.core.errors import raise_problems
+from segjax.core.info import DatasetInfo
+from segjax.core.tables import unknown
 from segjax.predict.inputs import Found
 from segjax.report import results
 
@@ -32,8 +34,27 @@ def kinds(args: argparse.Namespace) -> tuple[str, ...]:
             "--simplify: is of polygons, and none are written. Add polygons or coco to "
             "--write."
         )
+    if bool(args.things) != ("instances" in named):
+        problems.append(
+            "--things: goes with instances. Add instances to --write, and name the "
+            "classes whose objects are told apart."
+        )
     raise_problems(problems)
     return named
+
+
+def things(args: argparse.Namespace, info: DatasetInfo) -> tuple[int, ...]:
+    """The ids of the classes `--things`.
+
+    Raises:
+      UserError: with every name that is none of the run's classes.
+    """
+    named = [word.strip() for word in args.things.split(",") if word.strip()]
+    known = info.class_names
+    raise_problems(
+        [unknown("class", n, known, f"--things={n}") for n in named if n not in known]
+    )
+    return tuple(known.index(name) for name in named)
 
 
 def raise_if_overwriting(

@@ -4,6 +4,7 @@ import errno
 import io
 import itertools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,32 @@ def confidence(
     """The network's probability of each pixel's class, in 255ths."""
     own = np.take_along_axis(probabilities, ids[..., None].astype(np.intp), axis=2)
     return np.round(255 * own[..., 0]).astype(np.uint8)
+
+
+def write_instances(
+    ids: UInt8[np.ndarray, "H W"], things: Sequence[int], path: Path
+) -> None:
+    """Objects numbered from 1, 16-bit grey; 0 is what is no object.
+
+    An object is a connected region, see `postprocess.instances`, by 8-connectivity.
+
+    Args:
+      ids: the classes.
+      things: the classes whose objects are told apart.
+      path: the PNG file.
+
+    Raises:
+      UserError: there are more than 65,535.
+    """
+    from segjax.postprocess import instances
+
+    numbers, objects = instances.separate(ids, things, connectivity=8, split=False)
+    if len(objects) > np.iinfo(np.uint16).max:
+        raise UserError(
+            f"{path}: would have {len(objects)} objects, and 16 bits count to 65,535. "
+            "Name fewer --things, or remove specks by --postprocess."
+        )
+    write(png.encode(numbers.astype(np.uint16)), path)
 
 
 def write_probabilities(

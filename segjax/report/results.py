@@ -24,6 +24,7 @@ KINDS = {
     "confidence": "_confidence.png",
     "probabilities": "_probabilities.npz",
     "polygons": "_polygons.geojson",
+    "instances": "_instances.png",
 }
 """Kind -> how its files are called behind the name of a picture."""
 
@@ -94,6 +95,7 @@ class Results:
       stamp: what the results depend on, kept in the files of ids.
       simplify: of polygons, see `polygons.simplified`.
       pixel_size: side of a pixel in metres, if that is known.
+      things: the classes whose objects are told apart.
     """
 
     kinds: tuple[str, ...]
@@ -101,6 +103,7 @@ class Results:
     stamp: Mapping[str, Any]
     simplify: float | int = 0
     pixel_size: float | None = None
+    things: tuple[int, ...] = ()
 
     @property
     def probabilities(self) -> bool:
@@ -154,6 +157,8 @@ class Results:
             maps.write_confidence(answer.confidence, path)
         if path := paths.get("probabilities"):
             maps.write_probabilities(answer.probabilities, info, path)
+        if path := paths.get("instances"):
+            maps.write_instances(ids, self.things, path)
         written = self._outlined(answer, paths, place)
         if path := paths.get("ids"):
             maps.write_ids(ids, info, path, json.dumps(self.stamp))

@@ -194,6 +194,23 @@ def test_it_goes_on_where_it_stopped(run_folder, few, tmp_path, call):
     assert not any(p["skipped"] for p in other["pictures"])
 
 
+def test_objects(run_folder, few, tmp_path, call, read_ids):
+    pytest.importorskip("segjax.postprocess.instances")
+    words = ["--out", tmp_path / "out", "--write", "ids,instances"]
+    code, document, _ = call(
+        "predict", run_folder, few, *words, "--things", "sky,road", "--json"
+    )
+    assert code == 0
+    names = document["class_names"]
+    things = [names.index("sky"), names.index("road")]
+    for entry in document["pictures"]:
+        ids = read_ids(entry["files"]["ids"])
+        numbers = decode.read_label(entry["files"]["instances"])
+        assert np.array_equal(numbers > 0, np.isin(ids, things))
+        for number in range(1, numbers.max() + 1):
+            assert len(np.unique(ids[numbers == number])) == 1
+
+
 def test_patterns_are_matched_without_the_shell(run_folder, few, tmp_path, call):
     words = ["--out", tmp_path / "out", "--write", "ids"]
     code, out, _ = call("predict", run_folder, tmp_path / "**" / "[12].png", *words)
@@ -209,6 +226,9 @@ def test_patterns_are_matched_without_the_shell(run_folder, few, tmp_path, call)
         (["--write", ","], "names nothing"),
         (["--write", "overlay", "--skip-existing"], "needs the ids"),
         (["--simplify", "1"], "--simplify: is of polygons"),
+        (["--things", "car"], "--things: goes with instances"),
+        (["--write", "instances"], "--things: goes with instances"),
+        (["--write", "instances", "--things", "cars"], "no such class"),
         (["--pixel-size", "0"], "not a number above 0"),
         (["--fps", "nan"], "not a number above 0"),
     ],

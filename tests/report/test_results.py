@@ -20,7 +20,7 @@ SHARES = np.concatenate([1 - SHARES, SHARES], axis=2)
 IDS = SHARES.argmax(2).astype(np.uint8)
 IMAGE = RNG.integers(0, 256, (9, 12, 3)).astype(np.uint8)
 STAMP = {"run": "r1", "step": 3}
-ALL = tuple(results.KINDS)
+ALL = tuple(kind for kind in results.KINDS if kind != "instances")
 
 
 def made(kinds=ALL, **options):
@@ -39,7 +39,7 @@ def test_each_kind_holds_what_it_says(tmp_path):
     assert found.files == paths and found.size == (9, 12) and not found.skipped
     assert found.pixels.tolist() == np.bincount(IDS.ravel()).tolist()
     assert {p.name for p in tmp_path.iterdir()} == {
-        f"a.b{end}" for end in results.KINDS.values()
+        f"a.b{results.KINDS[kind]}" for kind in ALL
     }
     with Image.open(paths["ids"]) as picture:
         assert picture.mode == "P" and np.array_equal(np.array(picture), IDS)
@@ -157,3 +157,17 @@ def test_the_table_of_areas(tmp_path):
     assert words[3].split() == ["car", "15.00", "3", "1", "0.75"]
     areas.write(rows, INFO, tmp_path, None)
     assert "metres" not in (tmp_path / "areas.csv").read_text(errors="ignore")
+
+
+def test_objects_are_numbered(tmp_path):
+    pytest.importorskip("segjax.postprocess.instances")
+    ids = np.zeros((6, 9), np.uint8)
+    ids[1:3, 1:3] = ids[3:5, 3:5] = ids[1:4, 6:8] = 1  # the first two touch at a corner
+    maps.write_instances(ids, (1,), tmp_path / "a.png")
+    numbers = decode.read_label(tmp_path / "a.png")
+    assert numbers.dtype == np.uint16 and np.array_equal(numbers > 0, ids == 1)
+    assert numbers[1, 1] == numbers[4, 4] == 1 and numbers[1, 6] == 2
+    many = np.zeros((520, 520), np.uint8)
+    many[::2, ::2] = 1
+    with pytest.raises(UserError, match="67600 objects"):
+        maps.write_instances(many, (1,), tmp_path / "b.png")
