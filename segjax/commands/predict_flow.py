@@ -70,11 +70,11 @@ class Flow:
       out: where they go.
       clock: of the call.
       waiting: pictures that wait to be predicted and, apart from them, to be written.
+      told: called for each picture or frame that is over and done with.
       skip: whether what an earlier call has finished is left as it is.
       filmed: whether colours and overlays of a video are one video.
       rate: frames a second of videos that are made of sequences.
       coco: the file of all annotations, if there is one.
-      told: called for each picture or frame that is over and done with.
       tally: what came of it.
     """
 
@@ -84,11 +84,11 @@ class Flow:
     out: Path
     clock: pace.Pace
     waiting: int
+    told: Callable[[], None]
     skip: bool = False
     filmed: bool = True
     rate: float = RATE
     coco: CocoFile | None = None
-    told: Callable[[], None] = lambda: None
     tally: Tally = dataclasses.field(default_factory=Tally)
 
     @property
