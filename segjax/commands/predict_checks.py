@@ -86,8 +86,8 @@ def raise_if_overwriting(
         for path in made
         if real(path.parent) / path.name in inputs
     ]
-    taken = {p for path in inputs for p in path.parents}
-    taken |= {p for path in made for p in (real(path.parent) / "_").parents}
+    folders = {path.parent for path in inputs} | {real(path.parent) for path in made}
+    taken = folders.union(*(folder.parents for folder in folders))
     problems += [
         f"--out={args.out}: {video.name}_frames is for the frames of {video.path}, and "
         "other pictures are in it. Predict the two by calls of their own."

@@ -200,6 +200,7 @@ def read_bytes(path: str | os.PathLike[str], where: str = "") -> bytes:
 
 
 def check_file(path: str | os.PathLike[str], where: str) -> None:
+    """Refuse what is no regular file, or an empty one; messages as in `read_image`."""
     try:
         is_file = os.path.isfile(path)  # a pipe would block for ever
         empty = is_file and os.stat(path).st_size == 0
@@ -213,6 +214,7 @@ def check_file(path: str | os.PathLike[str], where: str) -> None:
 
 
 def unreadable(error: OSError, where: str) -> SegjaxError:
+    """The error for a file that the system does not let read."""
     if isinstance(error, PermissionError):
         return UserError(
             f"{where}: may not be read; check the permissions of the file and its "

@@ -170,8 +170,9 @@ def _sorted_out(
     files: Sequence[tuple[Path, Path]], problems: dict[Path, str], sequence: bool
 ) -> Found:
     """Pictures and videos, with names."""
-    stills = [pair for pair in files if not _is_video(pair[0])]
-    moving = [pair for pair in files if pair not in stills]
+    kinds = [_is_video(path) for path, _ in files]
+    stills = [pair for pair, moves in zip(files, kinds, strict=True) if not moves]
+    moving = [pair for pair, moves in zip(files, kinds, strict=True) if moves]
     folders: dict[Path, list[tuple[Path, Path]]] = collections.defaultdict(list)
     if sequence:
         for pair in stills:
