@@ -154,10 +154,13 @@ class Flow:
         found = predict(self.variables, examples)
         found = self.clock.through(pace.NETWORK, found)
         # Probabilities are large; of all else some wait, so that the network need not.
-        waiting = 0 if self.results.probabilities else self.waiting
-        for i, function in enumerate(write):
+        threads, waiting = self.threads, self.waiting
+        if self.results.probabilities:
+            waiting = 0
+        for function in write:
             timed = self.clock.worked(pace.WRITING, function)
-            found = ahead(timed, found, 1 if i else self.threads, waiting)
+            found = ahead(timed, found, threads, waiting)
+            threads, waiting = 1, 0
         return self.clock.through(pace.WRITING, found)
 
     def annotate(self, image: dict[str, Any], written: Written) -> None:

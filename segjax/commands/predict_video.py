@@ -33,12 +33,17 @@ def run(flow: Flow, predict: PredictFn, video: Video) -> None:
     Its results take their places when it is over, together. What came before a frame
     that cannot be read is kept, and the damage is told.
     """
-    problems: list[SegjaxError] = []
+    rate = flow.rate
     try:
         if flow.skip and _is_done(flow, video):
             return
-        rate = flow.rate if video.frames is not None else _rate(video)
-        entry, rows = _predicted(flow, predict, video, rate, problems)
+        if video.frames is None:
+            rate = videos.read_head(video.path).rate
+    except SegjaxError as error:
+        flow.tally.fail(video.path, error)
+        return
+    try:
+        entry, rows = _predicted(flow, predict, video, rate)
     except UserError as error:
         flow.tally.fail(video.path, error)
         return
@@ -47,12 +52,12 @@ def run(flow: Flow, predict: PredictFn, video: Video) -> None:
         flow.tally.frames += rows
 
 
-def folder(flow_out: Path, video: Video) -> Path:
+def _folder(flow: Flow, video: Video) -> Path:
     """Where the files of its frames go."""
-    return flow_out / f"{video.name}_frames"
+    return flow.out / f"{video.name}_frames"
 
 
-def films(flow: Flow, video: Video) -> dict[str, Path]:
+def _films(flow: Flow, video: Video) -> dict[str, Path]:
     """Kind -> the video that is made of it."""
     ends = {kind: f"{video.name}_{kind}{SUFFIX}" for kind in FILMED}
     return {
@@ -62,17 +67,19 @@ def films(flow: Flow, video: Video) -> dict[str, Path]:
     }
 
 
-def _predicted(flow, predict, video, rate, problems) -> tuple[dict, list[Areas]]:
+def _predicted(
+    flow: Flow, predict: PredictFn, video: Video, rate: float
+) -> tuple[dict, list[Areas]]:
     """The video's entry in the document, and the rows of its frames."""
     results, info = flow.results, flow.parts.info
+    problems: list[SegjaxError] = []
     kept: dict[int, np.ndarray] = {}
     rows: list[Areas] = []
-    made = films(flow, video)
+    made = _films(flow, video)
 
     def failed(index: int, error: SegjaxError) -> None:
         problems.append(error)
-        path = video.path if video.frames is None else video.frames[index].path
-        flow.tally.fail(path, error)
+        flow.tally.fail(_source(video, index), error)
 
     def watched(examples: Iterable[dict]) -> Iterator[dict]:
         for example in examples:
@@ -97,7 +104,7 @@ def _predicted(flow, predict, video, rate, problems) -> tuple[dict, list[Areas]]
         return index, written
 
     with contextlib.ExitStack() as stack:
-        making = stack.enter_context(_made(folder(flow.out, video)))
+        making = stack.enter_context(_made(_folder(flow, video)))
         reels = [stack.enter_context(Film(path, rate)) for path in made.values()]
         examples = watched(files.frames(video, failed=failed, **flow.reading))
         for index, written in flow.through(predict, examples, write, film):
@@ -111,7 +118,7 @@ def _predicted(flow, predict, video, rate, problems) -> tuple[dict, list[Areas]]
         }
         if rows:
             height, width = rows[0].size
-            place = {"frames": folder(flow.out, video)} if making.exists() else {}
+            place = {"frames": _folder(flow, video)} if making.exists() else {}
             entry |= {
                 "height": height,
                 "width": width,
@@ -127,8 +134,8 @@ def _predicted(flow, predict, video, rate, problems) -> tuple[dict, list[Areas]]
 
 def _account(flow: Flow, video: Video, index: int, written: Written) -> Areas:
     name = str(index) if video.frames is None else video.frames[index].path.name
-    source = video.path if video.frames is None else video.frames[index].path
-    flow.annotate({"file_name": str(source), "frame": index}, written)
+    image = {"file_name": str(_source(video, index)), "frame": index}
+    flow.annotate(image, written)
     flow.told()
     return Areas(str(video.path), name, written.size, written.pixels)
 
@@ -137,8 +144,8 @@ def _name(video: Video, index: int) -> str:
     return f"{index:06d}" if video.frames is None else video.frames[index].name
 
 
-def _rate(video: Video) -> float:
-    return videos.read_head(video.path).rate
+def _source(video: Video, index: int) -> Path:
+    return video.path if video.frames is None else video.frames[index].path
 
 
 def _is_done(flow: Flow, video: Video) -> bool:
@@ -147,7 +154,7 @@ def _is_done(flow: Flow, video: Video) -> bool:
     Raises:
       UserError: it has, and a file is damaged.
     """
-    place, made = folder(flow.out, video), films(flow, video)
+    place, made = _folder(flow, video), _films(flow, video)
     try:
         entry = read_json(place / MARK)
         stamp = entry.pop("stamp")
@@ -159,8 +166,8 @@ def _is_done(flow: Flow, video: Video) -> bool:
         flow.results.paths(place / _name(video, i), leave_out=made)
         for i in range(number)
     ]
-    sources = video.frames or (video,) * number
-    there = all(map(flow.results.has, paths, (s.path for s in sources)))
+    sources = (_source(video, i) for i in range(number))
+    there = all(map(flow.results.has, paths, sources))
     if not (whole and there and all(path.is_file() for path in made.values())):
         return False
     for index, old in enumerate(ahead(flow.results.read, paths, flow.threads)):
