@@ -107,7 +107,7 @@ class Flow:
 
         def write(found: Prediction) -> tuple[int, Written | UserError]:
             picture = left[found.index][1]
-            image = functools.partial(kept.take, found.index, picture.path)
+            image = functools.partial(kept.get, found.index, picture.path)
             try:
                 placed = "polygons" in results.kinds
                 place = geotiff.place(picture.path) if placed else None
@@ -116,6 +116,8 @@ class Flow:
                 return found.index, results.write(answer, paths, image, place)
             except UserError as error:  # it changed while it was predicted
                 return found.index, error
+            finally:
+                kept.drop(found.index)
 
         examples = files.pictures(
             [picture for _, picture in left], failed=failed, **self.reading
@@ -231,11 +233,14 @@ class Kept:
                     self._bytes += image.nbytes
             yield example
 
-    def take(self, index: int, path: Path) -> np.ndarray:
-        """A picture; it is kept no longer."""
+    def get(self, index: int, path: Path) -> np.ndarray:
+        """A picture, decoded again if it was not kept."""
+        if (image := self._images.get(index)) is not None:
+            return image
+        return decode.read_image(path, pixels=self._pixels)
+
+    def drop(self, index: int) -> None:
+        """A picture is kept no longer."""
         with self._lock:
-            image = self._images.pop(index, None)
-            self._bytes -= 0 if image is None else image.nbytes
-        if image is None:
-            return decode.read_image(path, pixels=self._pixels)
-        return image
+            if (image := self._images.pop(index, None)) is not None:
+                self._bytes -= image.nbytes

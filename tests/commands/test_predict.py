@@ -15,9 +15,12 @@ import tifffile
 from PIL import Image
 from pycocotools.coco import COCO
 
+from segjax.commands import predict_flow
 from segjax.core.errors import EnvironmentFault
 from segjax.data import decode
 from segjax.report import colour, maps, png
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__")  # pycocotools
 
 
 def test_ids_give_the_counts_of_evaluate(predicted, evaluation, source, read_ids):
@@ -217,6 +220,16 @@ def test_patterns_are_matched_without_the_shell(run_folder, few, tmp_path, call)
     assert code == 0 and "2 of 2 pictures predicted" in out
     names = sorted(p.name for p in (tmp_path / "out").rglob("*.png"))
     assert names == ["1_ids.png", "2_ids.png"]
+
+
+def test_pictures_that_find_no_room_are_decoded_again(
+    run_folder, few, predicted, tmp_path, call, monkeypatch
+):
+    monkeypatch.setattr(predict_flow, "KEPT", 40 * 56 * 3 + 1)
+    words = ["--out", tmp_path, "--write", "overlay", "--batch-size", "4"]
+    assert call("predict", run_folder, few, *words)[0] == 0
+    for path in tmp_path.glob("*_overlay.png"):
+        assert path.read_bytes() == (predicted.folder / path.name).read_bytes()
 
 
 @pytest.mark.parametrize(

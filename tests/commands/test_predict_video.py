@@ -17,6 +17,8 @@ from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.data import video as videos
 from segjax.predict.whole import prepare
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__")  # pycocotools
+
 
 @pytest.fixture(scope="module")
 def clip(source):

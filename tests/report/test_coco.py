@@ -16,6 +16,8 @@ INFO = DatasetInfo(
     "drawn", ("ground", "car", "tree"), ((0, 0, 0), (9, 8, 7), (1, 2, 3))
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__")  # pycocotools
+
 
 def some_maps() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
