@@ -154,15 +154,14 @@ class Parts:
 
     def stream(
         self,
-        videos: Sequence[str] | None = None,
+        videos: Sequence[str],
         protocol: Protocol | None = None,
         probabilities: bool = False,
     ) -> PredictFn:
         """The path from the frames of videos to classes, with a memory.
 
         Args:
-          videos: of each example the name of its video; if None, the examples of a
-            call are one video. See `predict.stream`.
+          videos: of each example the name of its video; see `predict.stream`.
           protocol: in place of the config's.
           probabilities: whether predictions have those of all classes, too.
 
@@ -173,8 +172,8 @@ class Parts:
         name = (protocol or self.config.protocol).name
         if name != "whole()":
             raise UserError(
-                f"{name}: the memory of a model of clips is of whole frames. Add "
-                "--protocol 'whole()'."
+                f"--stream: shows whole frames, and the protocol is {name}. Add "
+                "--protocol 'whole()', or leave --stream out."
             )
         predict = make_stream(
             self.model,

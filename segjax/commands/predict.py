@@ -175,7 +175,8 @@ def run(args: argparse.Namespace) -> int:
     )
     through_video = predict
     if found.videos and parts.model.takes_clips:
-        through_video = parts.stream(None, protocol, results.probabilities)
+        names = predict_video.OneVideo()
+        through_video = parts.stream(names, protocol, results.probabilities)
     size = args.batch_size or parts.config.evaluate.batch_size
     with contextlib.ExitStack() as stack:
         update = stack.enter_context(count.shown("predicting"))

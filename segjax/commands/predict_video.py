@@ -4,7 +4,8 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,16 @@ from segjax.report.results import FILMED, Written
 
 MARK = "video.json"
 """In the folder of the frames: what they are, and whether they are all."""
+
+
+class OneVideo(Sequence):
+    """The names of videos that `Parts.stream` asks for: a call is of one video."""
+
+    def __getitem__(self, index: int) -> str:
+        return ""
+
+    def __len__(self) -> int:
+        return sys.maxsize
 
 
 def run(flow: Flow, predict: PredictFn, video: Video) -> None:

@@ -27,7 +27,7 @@ def make_stream(
     *,
     normalize: Callable[[Array], Array],
     judge: Judge,
-    videos: Sequence[str] | None = None,
+    videos: Sequence[str],
 ) -> PredictFn:
     """The function `(variables, examples) -> predictions`, one frame at a time.
 
@@ -35,9 +35,8 @@ def make_stream(
       model: a model of clips.
       normalize: from pixels to what the model takes.
       judge: what is made of logits and labels.
-      videos: for each example of the source the name of its video; if None, the
-        examples of a call are one video. Those of a video come one after another, in
-        the order of time.
+      videos: for each example of the source the name of its video. The examples of a
+        video come one after another, in the order of time.
 
     Raises:
       UserError: the model remembers nothing.
@@ -71,8 +70,7 @@ def make_stream(
             keys = (IMAGE, LABEL, "rows", "columns")
             inputs = [None if (x := fitted.get(k)) is None else x[None] for k in keys]
             inputs = jax.device_put(inputs, whole)
-            name = None if videos is None else videos[int(example[INDEX])]
-            now = name, shape
+            now = videos[int(example[INDEX])], shape
             if now != before:
                 made = jax.eval_shape(forward, variables, None, *inputs)[1]
                 carry = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), made)

@@ -119,10 +119,7 @@ def test_a_protocol_stands_beside_its_numbers(
         (["--convention", "mean"], "no such convention"),
         (["--protocol", "slid(9, 9)"], "--protocol: slid(9, 9): no such protocol"),
         (["--protocol", "slide(9, 16)"], "has the height 9"),
-        (
-            ["--stream", "--protocol", "slide(8, 8)"],
-            "is of whole frames. Add --protocol",
-        ),
+        (["--stream", "--protocol", "slide(8, 8)"], "--stream: shows whole frames"),
         (["--measures", "bondary()"], "--measures: bondary(): no such measure"),
     ],
 )

@@ -171,7 +171,7 @@ def test_windows_have_no_memory(clip_run_folder, run_folder, frames, tmp_path, c
     words = [frames, "--sequence", "--out", tmp_path / "out", "--write", "ids"]
     words += ["--protocol", "slide(16, 16)"]
     code, _, err = call("predict", clip_run_folder, *words)
-    assert code == 2 and "is of whole frames" in err
+    assert code == 2 and "shows whole frames" in err
     assert call("predict", run_folder, *words)[0] == 0
 
 
