@@ -1,8 +1,7 @@
 """Go through a Dockerfile's steps where no container engine is at hand, and start it.
 
     apt install debootstrap
-    python deploy/rehearse.py deploy/serve.Dockerfile --base python:3.11-slim-bookworm \\
-      --models models
+    python deploy/rehearse.py deploy/serve.Dockerfile --models models
 
 Needs root. Debian and its Python 3.11 stand for the base image; each stage is a folder,
 each RUN a command in it by chroot. The end is started as the image would be: as its

@@ -83,6 +83,17 @@ def positive(text: str) -> int:
     return number
 
 
+def above_zero(text: str) -> float:
+    """An argument that measures something: a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
 def options(words: Sequence[str]) -> dict[str, Any]:
     """The values of a repeated `--option KEY=VALUE`.
 

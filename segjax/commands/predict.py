@@ -1,18 +1,31 @@
-"""Segment pictures of any size with a trained run.
+"""Segment pictures and videos of any size with a trained run.
 
-INPUTS are files or folders (all pictures under them). For each picture NAME.jpg it
-writes, at the picture's own size:
+INPUTS are pictures, videos, folders (all pictures and videos under them), and patterns
+in quotes ('photos/**/*.jpg'). For each picture NAME.jpg files are written at the
+picture's own size; which, says --write, a list with commas:
 
-  NAME_ids.png       8-bit class ids, with the class colours as palette
-  NAME_colour.png    the class colours
-  NAME_overlay.png   the picture tinted by class
+  ids            NAME_ids.png: 8-bit class ids, with the class colours as palette
+  colour         NAME_colour.png: the class colours
+  overlay        NAME_overlay.png: the picture tinted by class
+  confidence     NAME_confidence.png: probability of the class, 0 to 255
+  probabilities  NAME_probabilities.npz: of all classes, float16
+  polygons       NAME_polygons.geojson: a polygon a region, on the map for a GeoTIFF
+  instances      NAME_instances.png: objects of the classes --things, numbered, 16-bit
+  areas          areas.csv: pixels and share of each class, a row a picture
+  coco           annotations.json: all regions of all pictures as COCO annotations
 
-A picture that cannot be read is reported and the others are done; the exit code is
-then 2.
+Of a video NAME.mp4 the files of the frames are in NAME_frames/, and colours and
+overlays are one video each, NAME_overlay.mp4. A model of clips goes through a video
+with its memory; to any other its frames are pictures. docs/predict.md has all of it.
+
+What cannot be read is reported and the rest is done; the exit code is then 2.
 
 examples:
   segjax predict runs/camvid photo.jpg --out predicted
-  segjax predict runs/camvid photos/ more/*.tif --out predicted --no-colour --json
+  segjax predict runs/camvid photos/ 'm/**/*.tif' --out predicted --skip-existing
+  segjax predict runs/flood tiles --out predicted --write polygons --pixel-size 10
+  segjax predict runs/camvid drive.mp4 --out predicted --json
+  segjax predict runs/cityscapes_convlstm frames/ --sequence --out predicted
   segjax predict runs/camvid huge.tif --out predicted --protocol 'slide(512, 512)'
 """
 
@@ -22,20 +35,79 @@ from pathlib import Path
 from typing import Any
 
 from segjax.commands import answer
-from segjax.core.errors import SegjaxError, UserError
+from segjax.core.errors import UserError
 
 SHOWN = 3
 """Classes named in the line of a picture."""
+
+LINES = 20
+"""Pictures and videos that have a line each; of more the table is told alone."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `segjax predict`."""
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run")
     parser.add_argument(
-        "inputs", metavar="INPUTS", type=Path, nargs="+", help="pictures or folders"
+        "inputs",
+        metavar="INPUTS",
+        type=Path,
+        nargs="+",
+        help="pictures, videos, folders or patterns",
     )
     parser.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="where results go"
+    )
+    parser.add_argument(
+        "--write",
+        metavar="KINDS",
+        default="ids,colour,overlay,areas",
+        help="what is written, see above; default: %(default)s",
+    )
+    parser.add_argument(
+        "--sequence",
+        action="store_true",
+        help="the pictures of each folder are the frames of one video, in the order of "
+        "the numbers in their names",
+    )
+    parser.add_argument(
+        "--video-as",
+        choices=("mp4", "png"),
+        default="mp4",
+        help="colours and overlays of videos: a video each, or a picture a frame; "
+        "default: %(default)s",
+    )
+    parser.add_argument(
+        "--fps",
+        metavar="RATE",
+        type=answer.above_zero,
+        default=25.0,
+        help="frames a second of videos made from sequences; default: 25",
+    )
+    parser.add_argument(
+        "--pixel-size",
+        metavar="METRES",
+        type=answer.above_zero,
+        help="side of a pixel; areas are told in square metres, too",
+    )
+    parser.add_argument(
+        "--things",
+        metavar="CLASSES",
+        default="",
+        help="classes whose objects are told apart for --write instances, such as "
+        "car,person; objects that touch are one",
+    )
+    parser.add_argument(
+        "--simplify",
+        metavar="PIXELS",
+        type=answer.above_zero,
+        help="leave corners of polygons out that are no further from the line; "
+        "default: exact",
+    )
+    parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="go on where an earlier call stopped: leave pictures and videos whose "
+        "files are there, by the same weights and not older than the input",
     )
     parser.add_argument(
         "--weights",
@@ -52,133 +124,160 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--protocol", metavar="OPS", help=answer.PROTOCOL)
     parser.add_argument("--postprocess", metavar="OPS", help=answer.POSTPROCESS)
-    for kind in ("colour", "overlay"):
-        parser.add_argument(
-            f"--no-{kind}",
-            dest=kind,
-            action="store_false",
-            help=f"leave NAME_{kind}.png out",
-        )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict every picture; returns the exit code."""
-    answer.raise_unless_folder("--out", args.out)
+    """Predict every picture and video; returns the exit code."""
+    from segjax.commands import predict_checks
+
+    kinds = predict_checks.kinds(args)
     answer.raise_unless_ops(args)
+    import contextlib
+
     from segjax import parts as all_parts
     from segjax import process
-    from segjax.predict import files
-    from segjax.report import count, record
+    from segjax.commands import predict_video
+    from segjax.commands.predict_flow import Flow
+    from segjax.predict import inputs
+    from segjax.report import areas, coco, count, record
+    from segjax.report.pace import Pace
+    from segjax.report.results import TABLES, Results
+    from segjax.train import compiled
 
-    pixels = record.pixels(args.run)
-    pictures = files.find(args.inputs, leave_out=args.out, pixels=pixels)
-    _refuse_overwriting(args, pictures)
+    found = inputs.find(
+        args.inputs, args.out, record.pixels(args.run), sequence=args.sequence
+    )
+    if not found.pictures and not found.videos:
+        raise UserError(found.problems.values())
+    predict_checks.raise_if_overwriting(args, kinds, found)
     process.prepare()
     parts, variables, step = all_parts.load(args.run, args.weights)
     process.keep_compiled()
     protocol = parts.protocol(args.protocol)
     if args.postprocess is not None:
         parts = parts.evaluated(postprocess=args.postprocess)
-    predict = parts.predict(None, args.batch_size, protocol)
-    threads, failures, done = parts.config.input.threads, {}, {}
-
-    def write(prediction):
-        picture = pictures[prediction.index]
-        try:
-            return prediction.index, _write(args, picture, prediction.ids, parts.info)
-        except UserError as error:  # it changed while it was predicted
-            return prediction.index, error
-
-    with count.shown("predicting") as update:
-        stream = files.examples(
-            pictures,
-            parts.config.eval_ops[0],
-            failures.__setitem__,
-            threads=threads,
-            pixels=parts.info.pixels,
+    stamp = {
+        "run": parts.run_id,
+        "step": step,
+        "protocol": protocol.name,
+        "postprocess": str(parts.config.postprocess),
+    }
+    if "polygons" in kinds:
+        stamp |= {"simplify": args.simplify, "pixel_size": args.pixel_size}
+    things = predict_checks.things(args, parts.info)
+    if things:
+        stamp["things"] = args.things
+    results = Results(
+        kinds, parts.info, stamp, args.simplify or 0, args.pixel_size, things
+    )
+    predict = parts.predict(
+        None, args.batch_size, protocol, probabilities=results.probabilities
+    )
+    through_video = predict
+    if found.videos and parts.model.takes_clips:
+        names = predict_video.OneVideo()
+        through_video = parts.stream(names, protocol, results.probabilities)
+    size = args.batch_size or parts.config.evaluate.batch_size
+    with contextlib.ExitStack() as stack:
+        update = stack.enter_context(count.shown("predicting"))
+        flow = Flow(
+            parts,
+            variables,
+            results,
+            args.out,
+            Pace(lambda: compiled.counts().total()),
+            waiting=2 * max(size, parts.config.input.threads),
+            skip=args.skip_existing,
+            filmed=args.video_as == "mp4",
+            rate=args.fps,
+            told=_counted(update, found),
         )
-        for i, result in files.ahead(write, predict(variables, stream), threads):
-            (failures if isinstance(result, SegjaxError) else done)[i] = result
-            update(len(done) + len(failures), len(pictures))
+        for path, problem in found.problems.items():
+            flow.tally.fail(path, UserError(problem))
+        if "coco" in kinds:
+            words = f"segjax {parts.info.name}, step {step}, {protocol.name}"
+            flow.coco = stack.enter_context(coco.CocoFile(args.out, parts.info, words))
+        flow.pictures(predict, found.pictures)
+        for video in found.videos:
+            predict_video.run(flow, through_video, video)
+        if "areas" in kinds and flow.tally.rows:
+            areas.write(flow.tally.rows, parts.info, args.out, args.pixel_size)
+    tally = flow.tally
     answer.give(
         args,
-        _words(args, pictures, done),
+        _words(args, flow, found),
         {
             "run": args.run,
             "dataset": parts.info.name,
             "class_names": parts.info.class_names,
-            "step": step,
-            "protocol": protocol.name,
-            "postprocess": str(parts.config.postprocess),
+            **{k: v for k, v in stamp.items() if k != "run"},
+            "run_id": parts.run_id,
             "out": args.out,
-            "pictures": [done[i] for i in sorted(done)],
+            "tables": {k: args.out / n for k, n in TABLES.items() if k in kinds},
+            "pictures": [tally.pictures[i] for i in sorted(tally.pictures)],
+            "videos": tally.videos,
             "failures": [
-                {"input": pictures[i].path, "reason": str(failures[i])}
-                for i in sorted(failures)
+                {"input": path, "reason": str(error)} for path, error in tally.failures
             ],
+            "speed": flow.clock.document(tally.predicted),
         },
     )
-    for i in sorted(failures):
-        print(f"error: {failures[i]}", file=sys.stderr)
-    return max((error.exit_code for error in failures.values()), default=0)
+    for _, error in tally.failures:
+        print(f"error: {error}", file=sys.stderr)
+    return max((error.exit_code for _, error in tally.failures), default=0)
 
 
-def _write(args, picture, ids, info) -> dict[str, Any]:
-    """Write the files of one prediction; returns its entry in the document."""
-    import numpy as np
+def _counted(update, found) -> Any:
+    """What is called for each picture and frame, and shows how far the call is."""
+    from segjax.core.errors import SegjaxError
+    from segjax.data import video as videos
 
-    from segjax.data import decode
-    from segjax.report import maps
+    total = len(found.pictures)
+    for video in found.videos:
+        if video.frames is not None:
+            total += len(video.frames)
+            continue
+        try:
+            total += videos.read_head(video.path).frames
+        except SegjaxError:  # told when its turn comes
+            continue
+    done = 0
 
-    paths = _paths(args, picture)
-    maps.write_ids(ids, info, paths["ids"])
-    if "colour" in paths:
-        maps.write_colours(ids, info, paths["colour"])
-    if "overlay" in paths:
-        # decoded again, as keeping every picture until here would cost more memory
-        image = decode.read_image(picture.path, pixels=info.pixels)
-        maps.write_overlay(image, ids, info, paths["overlay"])
-    shares = np.bincount(ids.ravel(), minlength=info.num_classes) / ids.size
-    return {
-        "input": picture.path,
-        "height": ids.shape[0],
-        "width": ids.shape[1],
-        "files": paths,
-        "shares": dict(zip(info.class_names, shares.tolist(), strict=True)),
-    }
+    def told() -> None:
+        nonlocal done
+        done += 1
+        update(done, max(done, total))
 
-
-def _paths(args, picture) -> dict[str, Path]:
-    kinds = ["ids", *(k for k in ("colour", "overlay") if getattr(args, k))]
-    return {k: args.out / f"{picture.name}_{k}.png" for k in kinds}
+    return told
 
 
-def _refuse_overwriting(args, pictures) -> None:
-    inputs = {p.path.resolve() for p in pictures}
-    problems = [
-        f"--out={args.out}: {path.name} would overwrite an input of that name. Name "
-        "another folder."
-        for picture in pictures
-        for path in _paths(args, picture).values()
-        if path.resolve() in inputs
-    ]
-    problems += [
-        f"--out={args.out}: is an input too, so that the next call would take results "
-        "for pictures. Name another folder."
-        for path in args.inputs
-        if path.is_dir() and path.resolve() == args.out.resolve()
-    ]
-    if problems:
-        raise UserError(problems)
+def _words(args, flow, found) -> str:
+    from segjax.report import areas
+
+    tally, lines = flow.tally, []
+    entries = [tally.pictures[i] for i in sorted(tally.pictures)] + tally.videos
+    if len(entries) <= LINES:
+        lines += [_line(entry) for entry in entries]
+    if len(tally.rows) > 1:
+        table = areas.summary(tally.rows, flow.parts.info, args.pixel_size)
+        lines += ["", table, ""]
+    lines += filter(None, [flow.clock.words(tally.predicted)])
+    told = []
+    if found.pictures:
+        told.append(f"{len(tally.pictures)} of {len(found.pictures)} pictures")
+    if found.videos:
+        whole = sum(entry["complete"] for entry in tally.videos)
+        told.append(f"{whole} of {len(found.videos)} videos")
+    skipped = sum(entry["skipped"] for entry in entries)
+    there = f", {skipped} of them before" if skipped else ""
+    return "\n".join([*lines, f"{' and '.join(told)} predicted into {args.out}{there}"])
 
 
-def _words(args, pictures, done) -> str:
-    lines = []
-    for i in sorted(done):
-        entry = done[i]
-        most = sorted(entry["shares"].items(), key=lambda pair: -pair[1])[:SHOWN]
-        shares = ", ".join(f"{name} {100 * x:.1f} %" for name, x in most if x)
-        size = f"{entry['height']}x{entry['width']}"
-        lines.append(f"{entry['input']}  {size}  {shares}")
-    lines.append(f"{len(done)} of {len(pictures)} pictures predicted into {args.out}")
-    return "\n".join(lines)
+def _line(entry: dict[str, Any]) -> str:
+    most = sorted(entry["shares"].items(), key=lambda pair: -pair[1])[:SHOWN]
+    shares = ", ".join(f"{name} {100 * x:.1f} %" for name, x in most if x)
+    size = f"{entry['height']}x{entry['width']}"
+    if "frames" in entry:
+        size = f"{entry['frames']} frame{'s' * (entry['frames'] != 1)} of {size}"
+    name = str(entry["input"]).encode("utf-8", "surrogateescape")
+    return f"{name.decode('utf-8', 'backslashreplace')}  {size}  {shares}"

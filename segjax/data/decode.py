@@ -134,7 +134,7 @@ def read_size(
     The size is that of the upright picture; `orientation` is EXIF's, 1 = as stored.
     """
     where = where or str(path)
-    _check_file(path, where)
+    check_file(path, where)
     try:
         with open(path, "rb") as file:
             if (size := stored.npy_size(file)) is not None:
@@ -151,7 +151,7 @@ def read_size(
                     raise
                 (height, width), orientation = head  # of bands that Pillow knows not
     except OSError as error:
-        raise _unreadable(error, where) from error
+        raise unreadable(error, where) from error
     return ((width, height) if orientation >= 5 else (height, width)), orientation
 
 
@@ -165,19 +165,20 @@ def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
 def read_bytes(path: str | os.PathLike[str], where: str = "") -> bytes:
     """The bytes of a regular file; messages as in `read_image`."""
     where = where or str(path)
-    _check_file(path, where)
+    check_file(path, where)
     try:
         return pathlib.Path(path).read_bytes()
     except OSError as error:
-        raise _unreadable(error, where) from error
+        raise unreadable(error, where) from error
 
 
-def _check_file(path: str | os.PathLike[str], where: str) -> None:
+def check_file(path: str | os.PathLike[str], where: str) -> None:
+    """Refuse what is no regular file, or an empty one; messages as in `read_image`."""
     try:
         is_file = os.path.isfile(path)  # a pipe would block for ever
         empty = is_file and os.stat(path).st_size == 0
     except OSError as error:
-        raise _unreadable(error, where) from error
+        raise unreadable(error, where) from error
     if not is_file:
         what = "is not a file" if os.path.exists(path) else "no such file"
         raise UserError(f"{where}: {what}; give a picture file.")
@@ -185,7 +186,8 @@ def _check_file(path: str | os.PathLike[str], where: str) -> None:
         raise UserError(f"{where}: is empty (0 bytes); copy the file again.")
 
 
-def _unreadable(error: OSError, where: str) -> SegjaxError:
+def unreadable(error: OSError, where: str) -> SegjaxError:
+    """The error for a file that the system does not let read."""
     if isinstance(error, PermissionError):
         return UserError(
             f"{where}: may not be read; check the permissions of the file and its "

@@ -10,17 +10,27 @@ Result = TypeVar("Result")
 
 
 def ahead(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int,
+    waiting: int = 0,
 ) -> Iterator[Result]:
-    """`map` on threads, in order; at most two results a thread wait to be taken."""
-    waiting = collections.deque()
+    """`map` on threads, in order; results wait to be taken, and then the threads do.
+
+    Args:
+      function: called by the threads; by one at a time and in order if there is one.
+      items: taken by the caller's thread.
+      threads: how many.
+      waiting: results that wait, at most; two a thread if that is more.
+    """
+    queue, most = collections.deque(), max(waiting, 2 * threads)
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) == 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                queue.append(pool.submit(function, item))
+                if len(queue) == most:
+                    yield queue.popleft().result()
+            while queue:
+                yield queue.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,10 +1,9 @@
-"""Picture files and folders -> examples to predict, and names for their results."""
+"""Picture files and videos -> examples to predict, read ahead by threads."""
 
-import collections
-import dataclasses
-import os
+import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,148 +12,125 @@ from segjax.core.errors import SegjaxError, UserError
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.core.pixels import RGB, Pixels
 from segjax.data import decode
-from segjax.data.datasets.folder import picture_suffixes
+from segjax.data import video as videos
 from segjax.predict.ahead import ahead
+from segjax.predict.inputs import Picture, Video
 from segjax.predict.whole import prepare
 
-
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """A file to predict.
-
-    Attributes:
-      path: where it is.
-      name: what its results are called, relative to their folder, with `/` and
-        without a suffix; no two pictures share one.
-    """
-
-    path: Path
-    name: str
+Example = dict[str, np.ndarray]
+Failed = Callable[[int, SegjaxError], None]
+"""Told the number of what cannot be read, and why; it is left out."""
 
 
-def find(
-    inputs: Sequence[Path], leave_out: Path | None = None, pixels: Pixels = RGB
-) -> tuple[Picture, ...]:
-    """The pictures that files and folders stand for, each once.
-
-    A file is taken whatever it is called. A folder gives the files under it, also
-    deep, that have the suffix of a picture and are not hidden, in the order of their
-    names; the tree under it is mirrored in the names.
-
-    Args:
-      inputs: files and folders.
-      leave_out: a folder to skip, as earlier results may lie in it.
-      pixels: of the pictures; those other than 8-bit RGB may be `.npy`, too.
-
-    Raises:
-      UserError: an input does not exist, or a folder has no picture; names all.
-    """
-    found: dict[Path, tuple[Path, Path]] = {}  # real path -> path, path of the result
-    problems, suffixes = [], picture_suffixes(pixels)
-    skipped = leave_out.resolve() if leave_out else None
-    for path in inputs:
-        if path.is_dir():
-            files = list(_walk(path, skipped, suffixes))
-            if not files:
-                problems.append(
-                    f"{path}: holds no picture; files ending in {', '.join(suffixes)} "
-                    "are looked for."
-                )
-            for file in files:
-                found.setdefault(file.resolve(), (file, file.relative_to(path)))
-        elif path.exists():
-            found.setdefault(path.resolve(), (path, Path(path.name)))
-        else:
-            problems.append(f"{path}: no such file or folder; name pictures.")
-    if problems:
-        raise UserError(problems)
-    pairs = list(found.values())
-    names = _names(pairs)
-    return tuple(Picture(p, n) for (p, _), n in zip(pairs, names, strict=True))
-
-
-def examples(
-    pictures: Sequence[Picture],
+def pictures(
+    files: Sequence[Picture],
     host_ops: Sequence[Any],
-    failed: Callable[[int, SegjaxError], None],
+    failed: Failed,
     *,
     threads: int = 4,
+    waiting: int = 8,
     pixels: Pixels = RGB,
-) -> Iterator[dict[str, np.ndarray]]:
-    """The pictures as `predict` takes them, in order, read ahead by threads.
+) -> Iterator[Example]:
+    """The pictures as `predict` takes them, in order.
 
     Args:
-      pictures: what to read.
+      files: what to read.
       host_ops: the evaluation ops.
-      failed: told the number of a picture that cannot be read, and why; it is left
-        out.
+      failed: see `Failed`.
       threads: files decoded at once.
+      waiting: examples that wait to be taken, at most.
       pixels: what the pictures must hold.
     """
 
-    def read(numbered: tuple[int, Picture]):
+    def read(numbered: tuple[int, Picture]) -> tuple[int, Example | SegjaxError]:
         index, picture = numbered
         try:
             image = decode.read_image(picture.path, pixels=pixels)
-            label = np.full(image.shape[:2], IGNORE, np.uint8)
-            example = {IMAGE: image, LABEL: label, INDEX: np.int64(index)}
-            return index, prepare(example, host_ops)
+            return index, _example(image, index, host_ops)
         except SegjaxError as error:
             return index, error
 
-    for index, result in ahead(read, enumerate(pictures), threads):
+    for index, result in ahead(read, enumerate(files), threads, waiting):
         if isinstance(result, SegjaxError):
             failed(index, result)
         else:
             yield result
 
 
-def _walk(
-    folder: Path, skipped: Path | None, suffixes: tuple[str, ...]
-) -> Iterator[Path]:
-    """The picture files under a folder, sorted by their paths."""
-    for place, folders, files in os.walk(folder):
-        here = Path(place)
-        folders[:] = sorted(
-            f
-            for f in folders
-            if not f.startswith(".") and (here / f).resolve() != skipped
-        )
-        for name in sorted(files):
-            if name.lower().endswith(suffixes) and not name.startswith("."):
-                yield here / name
+def frames(
+    video: Video,
+    host_ops: Sequence[Any],
+    failed: Failed,
+    *,
+    threads: int = 4,
+    waiting: int = 8,
+    pixels: Pixels = RGB,
+) -> Iterator[Example]:
+    """The frames of a video as `predict` takes them, in order, numbered from 0.
 
-
-def _names(pairs: Sequence[tuple[Path, Path]]) -> list[str]:
-    """A name for each: the shortest of its candidates that it shares with no other.
-
-    `a.png` beside `a.jpg` keeps the suffix; `x/a.png` and `y/a.png`, given as files,
-    keep their folder's name; what is still the same gets a number. Case is not told
-    apart, as some disks do not.
+    They are decoded as they are needed, so that no more than `waiting` are in memory. A
+    picture that cannot be read is left out and the others are its neighbours; a file
+    that is damaged ends where it is. So does a video where the frames change their
+    size. Arguments are those of `pictures`.
     """
-    levels = [_candidates(*pair) for pair in pairs]
-    chosen, level = [c[0] for c in levels], 1
-    while level < 3 and (shared := _shared(chosen)):
-        for i in shared:
-            chosen[i] = levels[i][level]
-        level += 1
-    seen: set[str] = set()
-    for i, name in enumerate(chosen):
-        number = 2
-        while chosen[i].casefold() in seen:
-            chosen[i] = f"{name}-{number}"
-            number += 1
-        seen.add(chosen[i].casefold())
-    return chosen
+    if video.frames is not None:
+        same = {"threads": threads, "waiting": waiting, "pixels": pixels}
+        examples = pictures(video.frames, host_ops, failed, **same)
+    else:
+        examples = _decoded(video.path, host_ops, failed, waiting, pixels)
+    size = None
+    with contextlib.closing(examples):
+        for example in examples:
+            own, index = example[LABEL].shape, int(example[INDEX])
+            if own != (size := size or own):
+                failed(index, _other_size(video, index, own, size))
+                return
+            yield example
 
 
-def _candidates(path: Path, relative: Path) -> tuple[str, str, str]:
-    whole = PurePosixPath(relative.as_posix())
-    roots = path.absolute().parts[: -len(relative.parts)]
-    folder = PurePosixPath(roots[-1] if len(roots) > 1 else "")
-    return str(whole.with_suffix("")), str(whole), str(folder / whole)
+def frame_name(video: Video, index: int) -> str:
+    """What messages call a frame."""
+    if video.frames is not None:
+        return str(video.frames[index].path)
+    return f"{video.path}, frame {index}"
 
 
-def _shared(names: Sequence[str]) -> list[int]:
-    times = collections.Counter(n.casefold() for n in names)
-    return [i for i, n in enumerate(names) if times[n.casefold()] > 1]
+def _decoded(
+    path: Path, host_ops: Sequence[Any], failed: Failed, waiting: int, pixels: Pixels
+) -> Iterator[Example]:
+    """The frames of a file, by one thread."""
+    if pixels != RGB:
+        failed(0, UserError(f"{path}: is a video of 8-bit RGB; {pixels} are needed."))
+        return
+    source = videos.frames(path)
+
+    def take(index: int) -> Example | SegjaxError | None:
+        try:
+            image = next(source, None)
+            return None if image is None else _example(image, index, host_ops)
+        except SegjaxError as error:
+            return error
+
+    with contextlib.closing(source):
+        taken = ahead(take, itertools.count(), 1, waiting)
+        with contextlib.closing(taken):
+            for index, result in enumerate(taken):
+                if isinstance(result, SegjaxError):
+                    failed(index, result)
+                if not isinstance(result, dict):
+                    return
+                yield result
+
+
+def _example(image: np.ndarray, index: int, host_ops: Sequence[Any]) -> Example:
+    label = np.full(image.shape[:2], IGNORE, np.uint8)
+    example = {IMAGE: image, LABEL: label, INDEX: np.int64(index)}
+    return prepare(example, host_ops)
+
+
+def _other_size(video: Video, index: int, own, size) -> UserError:
+    return UserError(
+        f"{frame_name(video, index)}: is {own[0]}x{own[1]}, and the frames before are "
+        f"{size[0]}x{size[1]}; the frames of a video share one size. Give the rest as "
+        "a video of its own."
+    )

@@ -1,5 +1,6 @@
 """Label maps as colours: arrays in, arrays out."""
 
+import cv2
 import numpy as np
 from jaxtyping import Integer, Real, UInt8
 
@@ -16,7 +17,7 @@ def colourise(
     label: Integer[np.ndarray, "H W"], info: DatasetInfo
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Each pixel in the colour of its class; ignored pixels black."""
-    return info.palette()[label]
+    return np.take(info.palette(), label, axis=0)  # several times as quick as [label]
 
 
 def overlay(
@@ -33,12 +34,14 @@ def overlay(
       info: the class table.
       alpha: weight of the colour, 0 (the image alone) to 1 (the colours alone).
     """
-    image = shown(image)
-    colours = colourise(label, info).astype(np.float32)
-    line = contours(label)[..., None]
-    colours = np.where(line, (colours + 255) / 2, colours)  # dark classes show too
-    weight = np.where(line, min(1.0, alpha + 0.35), alpha).astype(np.float32)
-    return np.round(image + weight * (colours - image)).astype(np.uint8)
+    image, colours = shown(image), colourise(label, info)
+    tinted = cv2.addWeighted(image, 1 - alpha, colours, alpha, 0)
+    line = contours(label)
+    light = (colours[line].astype(np.float32) + 255) / 2  # dark classes show too
+    below = image[line].astype(np.float32)
+    strong = min(1.0, alpha + 0.35)
+    tinted[line] = np.round(below + strong * (light - below)).astype(np.uint8)
+    return tinted
 
 
 def error_map(

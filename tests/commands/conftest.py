@@ -61,8 +61,22 @@ def predicted(run_folder, photos, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    checked = config.resolve(CONFIG)
+    """A run of a U-Net."""
+    return untrained(tmp_path_factory.mktemp("run"), CONFIG)
+
+
+@pytest.fixture(scope="session")
+def clip_run_folder(tmp_path_factory):
+    """A run of a model with a memory."""
+    data = {**CONFIG["data"], "frames": 2}
+    model = {"name": "convlstm_unet", "width": 4, "depth": 1}
+    config = {**CONFIG, "data": data, "model": model}
+    return untrained(tmp_path_factory.mktemp("clip_run"), config)
+
+
+def untrained(folder, settings):
+    """A run folder with random weights."""
+    checked = config.resolve(settings)
     source = datasets.make(split="val", **checked.data)
     made = parts.make(checked, source.info)
     tx, _ = optim.make(num_steps=3, **checked.optim)
