@@ -32,9 +32,11 @@ class Predictable(Protocol):
       info: the class table and the kind of images.
       host_ops: what is done to an image before the network, on the host.
       threads: pictures that are read at once.
+      run_id: of the run; empty if that is not known.
     """
 
     info: DatasetInfo
+    run_id: str
     host_ops: tuple[Any, ...]
     threads: int
 
@@ -117,12 +119,11 @@ def parts(path: Path, which: str = "best") -> tuple[Parts, Any, int]:
         )
     own = configs.resolve(model.config)
     made = all_parts.make(own, model.info)
-    run_id = str(section(model.manifest, "run").get("run_id", ""))
     made = dataclasses.replace(
         made.evaluated(protocol=about.protocol, postprocess=about.postprocess),
         model=model.network,
         normalize=as_they_are,
-        run_id=run_id,
+        run_id=model.run_id,
     )
     return made, model.variables, step_of(model)
 

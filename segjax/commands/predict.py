@@ -1,4 +1,4 @@
-"""Segment pictures and videos of any size with a trained run.
+"""Segment pictures and videos of any size with a run or an exported model.
 
 INPUTS are pictures, videos, folders (all pictures and videos under them), and patterns
 in quotes ('photos/**/*.jpg'). For each picture NAME.jpg files are written at the
@@ -23,6 +23,7 @@ What cannot be read is reported and the rest is done; the exit code is then 2.
 examples:
   segjax predict runs/camvid photo.jpg --out predicted
   segjax predict runs/camvid photos/ 'm/**/*.tif' --out predicted --skip-existing
+  segjax predict roads.segjax photos --out predicted
   segjax predict runs/flood tiles --out predicted --write polygons --pixel-size 10
   segjax predict runs/camvid drive.mp4 --out predicted --json
   segjax predict runs/cityscapes_convlstm frames/ --sequence --out predicted
@@ -46,7 +47,9 @@ LINES = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `segjax predict`."""
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run")
+    parser.add_argument(
+        "run", metavar="RUN", type=Path, help="folder of a run, or an exported model"
+    )
     parser.add_argument(
         "inputs",
         metavar="INPUTS",
@@ -134,59 +137,57 @@ def run(args: argparse.Namespace) -> int:
     answer.raise_unless_ops(args)
     import contextlib
 
-    from segjax import parts as all_parts
-    from segjax import process
+    from segjax import predictable, process
     from segjax.commands import predict_video
     from segjax.commands.predict_flow import Flow
     from segjax.predict import inputs
-    from segjax.report import areas, coco, count, record
+    from segjax.report import areas, coco, count
     from segjax.report.pace import Pace
     from segjax.report.results import TABLES, Results
     from segjax.train import compiled
 
     found = inputs.find(
-        args.inputs, args.out, record.pixels(args.run), sequence=args.sequence
+        args.inputs, args.out, predictable.pixels(args.run), sequence=args.sequence
     )
     if not found.pictures and not found.videos:
         raise UserError(found.problems.values())
     predict_checks.raise_if_overwriting(args, kinds, found)
     process.prepare()
-    parts, variables, step = all_parts.load(args.run, args.weights)
     process.keep_compiled()
-    protocol = parts.protocol(args.protocol)
-    if args.postprocess is not None:
-        parts = parts.evaluated(postprocess=args.postprocess)
+    model, variables, step = predictable.load(args.run, args.weights)
+    predictor = model.predictor(
+        batch_size=args.batch_size,
+        protocol=model.protocol(args.protocol, "--protocol"),
+        postprocess=model.postprocess(args.postprocess, "--postprocess"),
+    )
     stamp = {
-        "run": parts.run_id,
+        "run": model.run_id,
         "step": step,
-        "protocol": protocol.name,
-        "postprocess": str(parts.config.postprocess),
+        "protocol": predictor.protocol.name,
+        "postprocess": str(predictor.postprocess),
     }
     if "polygons" in kinds:
         stamp |= {"simplify": args.simplify, "pixel_size": args.pixel_size}
-    things = predict_checks.things(args, parts.info)
+    things = predict_checks.things(args, model.info)
     if things:
         stamp["things"] = args.things
     results = Results(
-        kinds, parts.info, stamp, args.simplify or 0, args.pixel_size, things
+        kinds, model.info, stamp, args.simplify or 0, args.pixel_size, things
     )
-    predict = parts.predict(
-        None, args.batch_size, protocol, probabilities=results.probabilities
-    )
+    predict = predictor.predict(probabilities=results.probabilities)
     through_video = predict
-    if found.videos and parts.model.takes_clips:
+    if found.videos and predictor.network.takes_clips:
         names = predict_video.OneVideo()
-        through_video = parts.stream(names, protocol, results.probabilities)
-    size = args.batch_size or parts.config.evaluate.batch_size
+        through_video = predictor.stream(names, results.probabilities)
     with contextlib.ExitStack() as stack:
         update = stack.enter_context(count.shown("predicting"))
         flow = Flow(
-            parts,
+            model,
             variables,
             results,
             args.out,
             Pace(lambda: compiled.counts().total()),
-            waiting=2 * max(size, parts.config.input.threads),
+            waiting=2 * max(predictor.batch_size, model.threads),
             skip=args.skip_existing,
             filmed=args.video_as == "mp4",
             rate=args.fps,
@@ -195,23 +196,24 @@ def run(args: argparse.Namespace) -> int:
         for path, problem in found.problems.items():
             flow.tally.fail(path, UserError(problem))
         if "coco" in kinds:
-            words = f"segjax {parts.info.name}, step {step}, {protocol.name}"
-            flow.coco = stack.enter_context(coco.CocoFile(args.out, parts.info, words))
+            way = predictor.protocol.name
+            words = f"segjax {model.info.name}, step {step}, {way}"
+            flow.coco = stack.enter_context(coco.CocoFile(args.out, model.info, words))
         flow.pictures(predict, found.pictures)
         for video in found.videos:
             predict_video.run(flow, through_video, video)
         if "areas" in kinds and flow.tally.rows:
-            areas.write(flow.tally.rows, parts.info, args.out, args.pixel_size)
+            areas.write(flow.tally.rows, model.info, args.out, args.pixel_size)
     tally = flow.tally
     answer.give(
         args,
         _words(args, flow, found),
         {
             "run": args.run,
-            "dataset": parts.info.name,
-            "class_names": parts.info.class_names,
+            "dataset": model.info.name,
+            "class_names": model.info.class_names,
             **{k: v for k, v in stamp.items() if k != "run"},
-            "run_id": parts.run_id,
+            "run_id": model.run_id,
             "out": args.out,
             "tables": {k: args.out / n for k, n in TABLES.items() if k in kinds},
             "pictures": [tally.pictures[i] for i in sorted(tally.pictures)],
@@ -259,7 +261,7 @@ def _words(args, flow, found) -> str:
     if len(entries) <= LINES:
         lines += [_line(entry) for entry in entries]
     if len(tally.rows) > 1:
-        table = areas.summary(tally.rows, flow.parts.info, args.pixel_size)
+        table = areas.summary(tally.rows, flow.model.info, args.pixel_size)
         lines += ["", table, ""]
     lines += filter(None, [flow.clock.words(tally.predicted)])
     told = []

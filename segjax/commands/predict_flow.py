@@ -15,11 +15,11 @@ from segjax.core.keys import INDEX, ORIGINAL
 from segjax.core.pixels import Pixels
 from segjax.data import decode, geotiff
 from segjax.data.video import RATE
-from segjax.parts import Parts
 from segjax.predict import files
 from segjax.predict.ahead import ahead
 from segjax.predict.inputs import Picture
 from segjax.predict.whole import PredictFn, Prediction
+from segjax.predictable import Predictable
 from segjax.report import pace
 from segjax.report.areas import Areas
 from segjax.report.coco import CocoFile
@@ -64,7 +64,7 @@ class Flow:
     """One call.
 
     Attributes:
-      parts: of the run.
+      model: what predicts.
       variables: its weights.
       results: how files are written.
       out: where they go.
@@ -78,7 +78,7 @@ class Flow:
       tally: what came of it.
     """
 
-    parts: Parts
+    model: Predictable
     variables: Any
     results: Results
     out: Path
@@ -94,12 +94,12 @@ class Flow:
     @property
     def threads(self) -> int:
         """Files that are read, and written, at once."""
-        return self.parts.config.input.threads
+        return self.model.threads
 
     def pictures(self, predict: PredictFn, pictures: Sequence[Picture]) -> None:
         """Predict pictures into files of their own."""
         left = list(self._left(pictures))
-        results, kept = self.results, Kept(self.parts.info.pixels)
+        results, kept = self.results, Kept(self.model.info.pixels)
 
         def failed(place: int, error: SegjaxError) -> None:
             self.tally.fail(left[place][1].path, error)
@@ -135,10 +135,10 @@ class Flow:
     def reading(self) -> dict[str, Any]:
         """How `predict.files` reads."""
         return {
-            "host_ops": self.parts.config.eval_ops[0],
+            "host_ops": self.model.host_ops,
             "threads": self.threads,
             "waiting": self.waiting,
-            "pixels": self.parts.info.pixels,
+            "pixels": self.model.info.pixels,
         }
 
     def through(
@@ -174,7 +174,7 @@ class Flow:
 
     def shares(self, pixels: np.ndarray) -> dict[str, float]:
         """The share of each class, by its name."""
-        names = self.parts.info.class_names
+        names = self.model.info.class_names
         return dict(zip(names, (pixels / pixels.sum()).tolist(), strict=True))
 
     def _left(self, pictures: Sequence[Picture]) -> Iterator[tuple[int, Picture]]:

@@ -82,7 +82,7 @@ def _predicted(
     flow: Flow, predict: PredictFn, video: Video, rate: float
 ) -> tuple[dict, list[Areas]]:
     """The video's entry in the document, and the rows of its frames."""
-    results, info = flow.results, flow.parts.info
+    results, info = flow.results, flow.model.info
     problems: list[SegjaxError] = []
     kept: dict[int, np.ndarray] = {}
     rows: list[Areas] = []

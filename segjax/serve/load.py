@@ -35,7 +35,7 @@ from segjax.predict.protocol import parse as parse_protocol
 from segjax.predict.whole import PredictFn, Prediction, prepare
 from segjax.serve import check, network, statistics
 from segjax.serve.bundle import Bundle, digest
-from segjax.serve.description import Description, of
+from segjax.serve.description import Description, of, section
 from segjax.serve.input import OPS
 
 CONFIG = "config.json"
@@ -80,6 +80,11 @@ class Model:
         self.postprocess(None, f"{path}: postprocess")
         self.sha256 = digest(self.path)
         self.variables = jax.device_put(arrays, jax.local_devices()[0])
+
+    @property
+    def run_id(self) -> str:
+        """Of the run that it was exported from; empty if it does not say."""
+        return str(section(self.manifest, "run").get("run_id", ""))
 
     @property
     def info(self) -> DatasetInfo:

@@ -137,7 +137,7 @@ def test_steps_are_chosen_on_the_validation_split(run_folder, tmp_path, call):
         (["--convention", "mean"], "no such convention"),
         (["--protocol", "slid(9, 9)"], "--protocol: slid(9, 9): no such protocol"),
         (["--protocol", "slide(9, 16)"], "has the height 9"),
-        (["--stream", "--protocol", "slide(8, 8)"], "--stream: shows whole frames"),
+        (["--stream", "--protocol", "slide(8, 8)"], "shows whole frames once"),
         (["--measures", "bondary()"], "--measures: bondary(): no such measure"),
     ],
 )
