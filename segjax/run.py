@@ -21,8 +21,9 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts, process
-from segjax.core import cache
+from segjax.core import cache, heap
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
+from segjax.core.keys import IMAGE
 from segjax.core.state import TrainState
 from segjax.data import datasets, pipeline, sampling, statistics
 from segjax.data.audit import start as audit
@@ -34,9 +35,9 @@ from segjax.losses import weights
 from segjax.metrics import measures, per_class, scores
 from segjax.nn import onednn
 from segjax.optim import frozen
-from segjax.report import count, page, panel, record
+from segjax.report import count, energy, page, panel, record
 from segjax.report.journal import Journal, Silent
-from segjax.train import compiled, init, lock, loop, signals, trace
+from segjax.train import compiled, cost, init, lock, loop, signals, trace
 from segjax.train.step import compile_step, step_of
 from segjax.train.window import Window
 
@@ -72,7 +73,7 @@ def train(
     parallel.initialize(parallel.cluster(os.environ, *cluster))
     writer = parallel.process_index() == 0
     held = lock.hold(workdir) if writer else contextlib.nullcontext()
-    with held:
+    with held, energy.Meter() as meter:
         guards.refuse_other_config(workdir, checked)
         code, reason, job = 0, "done", None
         try:
@@ -88,7 +89,7 @@ def train(
             if job is not None and job.recorded:
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 seconds = time.monotonic() - begin
-                facts = {"compilations": job.compilations()}
+                facts = {"compilations": job.compilations(), "energy": meter.facts()}
                 record.finish(workdir, code, reason, seconds, peak, **facts)
                 page.write(workdir)
     return code
@@ -150,9 +151,12 @@ class _Run:
             state, window = self._start(mesh, checkpoints, target)
             start = int(state.step)
             if self.writer:
-                self._write_record(argv, state, trace.facts(first, state, program))
+                facts = {"trace": trace.facts(first, state, program)}
+                facts["gmac"] = cost.facts(self.parts.model, first[0][IMAGE].shape)
+                self._write_record(argv, state, facts)
                 self._draw_augmented(first)
             step = compiling.result()
+            heap.give_back()
             # A signal before this ends the process at once: there is nothing to save.
             with signals.catch() as stop_requested, self._journal(start) as journal:
                 try:
@@ -299,6 +303,7 @@ class _Run:
         names = self.parts.info.class_names
         rows = {f"iou/{name}": iou for name, iou in zip(names, each, strict=True)}
         journal.validation(at, summary | rows, time.monotonic() - begin)
+        heap.give_back()
         return summary
 
     def _score(self, state: TrainState, at: int) -> Evaluation:
@@ -357,7 +362,7 @@ class _Run:
         found = compiled.counts() - self.compiled_before
         return {name: found[name] for name in ("step", "forward")}
 
-    def _write_record(self, argv: list[str], state: TrainState, traced: dict) -> None:
+    def _write_record(self, argv: list[str], state: TrainState, facts: dict) -> None:
         names = (self.config.train_split, self.config.val_split)
         sources = dict(zip(names, (self.training, self.validation), strict=True))
         run_id = record.write(
@@ -372,10 +377,10 @@ class _Run:
                 "processes": jax.process_count(),
                 "cores": process.cores(),
                 "convolutions": onednn.absent() or "oneDNN",
-                "trace": traced,
                 "parameters": init.count_parameters(state.params),
                 "normalize": self.parts.normalize.numbers(),
                 "running_statistics": init.count_parameters(state.batch_stats),
+                **facts,
                 **({"init_from": self.ledger.facts()} if self.ledger else {}),
             },
         )
@@ -384,13 +389,8 @@ class _Run:
 
     def _draw_augmented(self, first: list[dict[str, np.ndarray]]) -> None:
         """A picture of what the network will see."""
-        examples = [
-            dict(zip(batch, row, strict=True))
-            for batch in first
-            for row in zip(*batch.values(), strict=True)
-        ]
         path = self.workdir / "pictures" / "augmented.png"
-        panel.sheet(examples[:AUGMENTED], self.parts.info, path)
+        panel.sheet(trace.examples(first)[:AUGMENTED], self.parts.info, path)
 
     def _is_over(self, latest: int | None) -> bool:
         """Whether a start came to its end: a kill may fall before the report."""

@@ -7,7 +7,7 @@ where a spreadsheet does not.
 import dataclasses
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def arms(material: Material, numbers: Numbers) -> Table:
                 f.seconds,
                 f.images_per_s,
                 f.peak_mb,
-                None,
+                f.joules,
             )
         )
     columns = (
@@ -107,11 +107,11 @@ def arms(material: Material, numbers: Numbers) -> Table:
         Column("seeds' sd", verdict.per_cent, ("seed_sd",)),
         Column("seeds", _number("{}", "-"), ("seeds",)),
         Column("parameters", _number("{:,}", UNKNOWN), ("parameters",)),
-        Column("GMAC", _number("{:.2f}", UNKNOWN), ("gmac",)),
+        Column("GMAC", _number("{:,.3g}", UNKNOWN), ("gmac",)),
         Column("time", _time, ("seconds",)),
         Column("images/s", _number("{:.1f}", UNKNOWN), ("images_per_s",)),
         Column("memory, MB", _number("{:,.0f}", UNKNOWN), ("peak_mb",)),
-        Column("energy", _number("{}", UNKNOWN), ("energy",)),
+        Column("energy, kJ", _kilo, ("joules",)),
     )
     notes = [
         f"Interval: {verdict.level(numbers)}, from the choice of images and, where "
@@ -119,6 +119,7 @@ def arms(material: Material, numbers: Numbers) -> Table:
         "trainings alone, in points.",
         "Time: training, or a baseline's fit, all included; images/s: reading, "
         "predicting and counting together; memory: of the process on the host.",
+        *_cost_notes(numbers),
     ]
     if numbers.pairs:
         notes.insert(0, "Bold: the best arm and those not told from it.")
@@ -128,7 +129,8 @@ def arms(material: Material, numbers: Numbers) -> Table:
     if note and not any(s.arm.kind == "annotator" for s in numbers.standings):
         notes.append(f"Annotators: {note}")
     known = [i for i in range(len(columns)) if any(row[i] is not None for row in rows)]
-    if unknown := [c.title for i, c in enumerate(columns) if i not in known]:
+    unknown = [c.title for i, c in enumerate(columns) if i not in known]
+    if unknown := [title for title in unknown if not title.startswith("energy")]:
         notes.append(f"Of no arm known: {', '.join(unknown)}.")
     return Table(
         "arms",
@@ -138,6 +140,27 @@ def arms(material: Material, numbers: Numbers) -> Table:
         _undecided(numbers),
         tuple(notes),
     )
+
+
+def _cost_notes(numbers: Numbers) -> list[str]:
+    """Of what GMAC and energy are, or why they are not known."""
+    found = []
+    sizes = _shared({s.arm.name: s.facts.size for s in numbers.standings})
+    if sizes:
+        found.append(f"GMAC: forward pass of one image as in training, {sizes}.")
+    trained = {s.arm.name: s.facts for s in numbers.standings if s.arm.kind == "run"}
+    energy = _shared({name: facts.energy_of for name, facts in trained.items()})
+    if energy:
+        found.append(f"Energy, over the same time: {energy}.")
+    return found
+
+
+def _shared(texts: Mapping[str, str]) -> str:
+    """What all arms have, or what each has; "" of none."""
+    each = {name: text for name, text in texts.items() if text}
+    if len({*each.values()}) == 1:
+        return next(iter(each.values()))
+    return "; ".join(f"{name} {text}" for name, text in each.items())
 
 
 def differences(numbers: Numbers) -> Table:
@@ -311,6 +334,10 @@ def _class_score(value: tuple[float, float, float]) -> str:
     if math.isnan(middle):
         return "absent"
     return f"{verdict.per_cent(middle)} ({verdict.interval(low, high)})"
+
+
+def _kilo(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value / 1000:,.3g}"
 
 
 def _time(seconds: float | None) -> str:

@@ -80,6 +80,19 @@ def of(
     )
 
 
+def facts(model: Segmenter, shape: tuple[int, ...]) -> dict[str, Any]:
+    """What the record of a run says: `gmac` of one image, and its `size`.
+
+    Args:
+      model: that is trained.
+      shape: of a training batch, `(B, H, W, C)` or `(B, T, H, W, C)`; of a clip it is
+        one frame that counts.
+    """
+    *_, H, W, C = shape
+    found = of(model, (H, W), channels=C)
+    return {"gmac": round(found.gmac, 6), "size": list(found.size)}
+
+
 def layers(
     model: Segmenter, size: tuple[int, int], depth: int = 2, channels: int = 3
 ) -> list[Layer]:
