@@ -71,11 +71,7 @@ def run(
     executor.update_parameters(
         name=study.name,
         slurm_array_parallelism=jobs,
-        slurm_setup=[
-            f"export PYTHONPATH={path}",
-            # Since SLURM 22.05 srun gives a task one core, whatever its job has.
-            "export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}",
-        ],
+        slurm_setup=[f"export PYTHONPATH={path}"],
         **parameters,
     )
     with executor.batch():  # one array, whose jobs are known when the block has ended

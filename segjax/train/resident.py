@@ -28,7 +28,7 @@ from segjax.data import pipeline
 from segjax.train import cost, feed
 
 OTHERS = 48 * 2**20
-KEPT = 3
+KEPT = 4
 
 _STATUS = pathlib.Path("/proc/self/status")
 
