@@ -68,10 +68,10 @@ def run(config: str, keep: str) -> tuple[int, int]:
     length = {"log_every": LOGGED, "eval_every": STEPS.value, "save_every": STEPS.value}
     flags_ = [f"--config.train.{k}={v}" for k, v in length.items()]
     flags_ += [f"--config.train.num_steps={STEPS.value}"]
-    flags_ += ["--config.optim.warmup_steps=0"]
+    words = [*_given(config), *flags_, "--config.optim.warmup_steps=0"]
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
-            [sys.executable, "launch.py", *_given(config), *flags_, "--workdir", folder],
+            [sys.executable, "launch.py", *words, f"--workdir={folder}"],
             env={**os.environ, "SEGJAX_KEEP_FREED": keep},
             cwd=HOME,
             stdout=subprocess.DEVNULL,

@@ -23,7 +23,6 @@ from ml_collections import ConfigDict
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts, process
 from segjax.core import cache, heap
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
-from segjax.core.keys import IMAGE
 from segjax.core.state import TrainState
 from segjax.data import datasets, pipeline, sampling, statistics
 from segjax.data.audit import start as audit
@@ -89,7 +88,8 @@ def train(
             if job is not None and job.recorded:
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 seconds = time.monotonic() - begin
-                facts = {"compilations": job.compilations(), "energy": meter.facts()}
+                taken = meter.facts(jax.default_backend() == "gpu", jax.process_count())
+                facts = {"compilations": job.compilations(), "energy": taken}
                 record.finish(workdir, code, reason, seconds, peak, **facts)
                 page.write(workdir)
     return code
@@ -152,7 +152,7 @@ class _Run:
             start = int(state.step)
             if self.writer:
                 facts = {"trace": trace.facts(first, state, program)}
-                facts["gmac"] = cost.facts(self.parts.model, first[0][IMAGE].shape)
+                facts["gmac"] = cost.facts(self.parts.model, first[0])
                 self._write_record(argv, state, facts)
                 self._draw_augmented(first)
             step = compiling.result()

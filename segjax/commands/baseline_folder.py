@@ -176,7 +176,7 @@ class _Job:
         begin = time.monotonic()
         with count.shown(f"fitting {name}") as update, energy.Meter() as meter:
             reply = fit(update)
-            taken = dataclasses.asdict(meter.read())
+            taken = meter.facts()
         fitted = time.monotonic()
         predict = ids.make_predict(reply.ids, info.num_classes)
         with count.shown(f"{name} on {split}") as update:

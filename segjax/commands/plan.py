@@ -127,10 +127,8 @@ def _process(whole: Any) -> list[str]:
     if whole is None:
         return []
     kept = f", and up to {_mib(whole.kept)} in pieces" if whole.kept else ""
-    return [
-        f"memory of a run     {_mib(whole.total)}, {_mib(whole.own)} of it libraries and "
-        f"programs{kept}"
-    ]
+    own = f"{_mib(whole.own)} of it libraries and programs"
+    return [f"memory of a run     {_mib(whole.total)}, {own}{kept}"]
 
 
 def _fits(name: str, fitting: Any, memory: int) -> str:

@@ -23,8 +23,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-
 POWERCAP = pathlib.Path("/sys/class/powercap")
 EVERY_S = 5.0
 """Seconds between two looks; a counter of RAPL runs over after some minutes."""
@@ -83,12 +81,12 @@ class Meter(contextlib.AbstractContextManager):
         words += ["CPU and memory by RAPL" if self._counters else "without the CPU"]
         return Reading(round(joules, 3), ", ".join(words))
 
-    def facts(self) -> dict[str, Any]:
-        """What the record of a run says, of the devices that JAX works on."""
-        if jax.process_count() > 1:
-            why = "not known: the run has several processes"
-            return dataclasses.asdict(Reading(None, why))
-        return dataclasses.asdict(self.read(gpus=jax.default_backend() == "gpu"))
+    def facts(self, gpus: bool = False, processes: int = 1) -> dict[str, Any]:
+        """What a record says: `read`, if one process did all the work."""
+        if processes > 1:
+            several = Reading(None, "not known: the run has several processes")
+            return dataclasses.asdict(several)
+        return dataclasses.asdict(self.read(gpus))
 
     def _watch(self) -> None:
         while not self._over.wait(EVERY_S):

@@ -1,6 +1,7 @@
 """What a model costs, before any data: parameters, operations, memory."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -80,15 +81,14 @@ def of(
     )
 
 
-def facts(model: Segmenter, shape: tuple[int, ...]) -> dict[str, Any]:
+def facts(model: Segmenter, batch: Mapping[str, Any]) -> dict[str, Any]:
     """What the record of a run says: `gmac` of one image, and its `size`.
 
     Args:
       model: that is trained.
-      shape: of a training batch, `(B, H, W, C)` or `(B, T, H, W, C)`; of a clip it is
-        one frame that counts.
+      batch: of its training; of clips one frame counts.
     """
-    *_, H, W, C = shape
+    *_, H, W, C = batch[IMAGE].shape
     found = of(model, (H, W), channels=C)
     return {"gmac": round(found.gmac, 6), "size": list(found.size)}
 

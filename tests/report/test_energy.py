@@ -54,7 +54,9 @@ def test_packages_and_memory_are_added_and_nothing_twice(sensors):
         cores.write_text("3000000")
         machine.write_text("9000000")
         found = meter.read()
+        several = meter.facts(processes=2)
     assert found == energy.Reading(3.75, "CPU and memory by RAPL")
+    assert several["joules"] is None and "several processes" in several["of"]
 
 
 def test_a_counter_that_runs_over_goes_on(sensors):
@@ -94,7 +96,11 @@ def test_only_the_listed_gpus_are_asked(sensors, monkeypatch):
         assert meter.read(gpus=True).joules is None
     asked = []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
-    monkeypatch.setattr(energy.subprocess, "run", lambda words, **_: asked.append(words))
+
+    def ask(words, **_):
+        asked.append(words)
+
+    monkeypatch.setattr(energy.subprocess, "run", ask)
     with pytest.raises(AttributeError):  # of the answer, None
         energy.Meter()
     assert asked[0][-1] == "--id=2,3"

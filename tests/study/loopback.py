@@ -37,7 +37,7 @@ ReturnToService=2
 NodeName=localhost NodeAddr=127.0.0.1 CPUs=2 RealMemory=4000
 PartitionName=debug Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 """
-"""`cred_expire` is how long a job waits that is queued again; 120 seconds by default."""
+"""`cred_expire`: how long a job waits that is queued again; 120 seconds by default."""
 
 
 def absent() -> str:
@@ -61,11 +61,12 @@ def cluster(place: pathlib.Path) -> Iterator[dict[str, str]]:
     conf.write_text(CONF.format(place=place, ports=_ports(2)))
     munge = {"key": key, "socket": place / "munge.socket"}
     munge |= {name: place / f"munge.{name}" for name in ("pid", "log", "seed")}
-    words = [f"--{name}-file={path}" for name, path in munge.items() if name != "socket"]
+    words = [f"--{k}-file={v}" for k, v in munge.items() if k != "socket"]
+    words += ["--foreground", "--force", f"--socket={munge['socket']}"]
     environment = {**os.environ, "PATH": _path(), "SLURM_CONF": str(conf)}
     with contextlib.ExitStack() as stack:
         for command in (
-            ["munged", "--foreground", "--force", f"--socket={munge['socket']}", *words],
+            ["munged", *words],
             ["slurmctld", "-D", "-i", "-f", conf],
             ["slurmd", "-D", "-N", "localhost", "-f", conf],
         ):

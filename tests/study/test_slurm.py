@@ -1,6 +1,6 @@
-"""A study on SLURM itself, on this machine: nothing runs twice, what is stopped goes on.
+"""A study on SLURM, on this machine: nothing runs twice, and what is stopped goes on.
 
-Takes two minutes; skipped where SLURM is not installed.
+Takes minutes; skipped where SLURM is not installed.
 """
 
 import os
