@@ -20,12 +20,11 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts, process
-from segjax.core import cache
+from segjax.core import cache, heap
 from segjax.core.errors import SegjaxError, Stopped, raise_problems
 from segjax.core.state import TrainState
 from segjax.data import datasets, pipeline, sampling, statistics
 from segjax.data.audit import start as audit
-from segjax.data.ops import Normalize
 from segjax.data.source import Source
 from segjax.evaluate import measuring, words
 from segjax.evaluate.pace import Pace
@@ -34,9 +33,9 @@ from segjax.losses import weights
 from segjax.metrics import scores
 from segjax.nn import onednn
 from segjax.optim import frozen
-from segjax.report import count, page, panel, record
+from segjax.report import count, energy, page, panel, record
 from segjax.report.journal import Journal, Silent
-from segjax.train import compiled, init, lock, loop, signals, trace
+from segjax.train import compiled, cost, init, lock, loop, signals, trace
 from segjax.train.step import compile_step, step_of
 from segjax.train.window import Window
 
@@ -79,7 +78,7 @@ def train(
     parallel.initialize(parallel.cluster(os.environ, *cluster))
     writer = parallel.process_index() == 0
     held = lock.hold(workdir) if writer else contextlib.nullcontext()
-    with held:
+    with held, energy.Meter() as meter:
         guards.refuse_other_config(workdir, checked)
         code, reason, job = 0, "done", None
         try:
@@ -95,7 +94,9 @@ def train(
             if job is not None and job.recorded:
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 seconds = time.monotonic() - begin
-                record.finish(workdir, code, reason, seconds, peak, **job.ended())
+                taken = meter.facts(jax.default_backend() == "gpu", jax.process_count())
+                ended = job.ended() | {"energy": taken}
+                record.finish(workdir, code, reason, seconds, peak, **ended)
                 page.write(workdir)
     return code
 
@@ -129,7 +130,12 @@ class _Run:
         self.parts = parts.make(checked, self.training.info)
         self.loss = losses.make(self._terms(), checked.task)
         self._mark("audited")
-        self.parts = dataclasses.replace(self.parts, normalize=self._normalize())
+        known, options = (
+            (self.training, self.checks),
+            {"threads": checked.input.threads},
+        )
+        normalize = statistics.filled(self.parts.normalize, *known, **options)
+        self.parts = dataclasses.replace(self.parts, normalize=normalize)
         self.draw = self._draw()
         self.judge = self.parts.evaluated(section, postprocess="")
         self.predict = self.judge.predict(self.loss)
@@ -165,10 +171,12 @@ class _Run:
             start = int(state.step)
             if self.writer:
                 traced = trace.facts(first, state, program)
-                self._write_record(argv, state, {"trace": traced, **facts})
+                macs = cost.facts(self.parts.model, first[0])
+                self._write_record(argv, state, trace=traced, gmac=macs, **facts)
                 picture = self.workdir / "pictures" / "augmented.png"
                 panel.batches(first, AUGMENTED, self.parts.info, picture)
             step = compiling.result()
+            heap.give_back()
             # A signal before this ends the process at once: there is nothing to save.
             with signals.catch() as stop_requested, self._journal(start) as journal:
                 try:
@@ -226,15 +234,6 @@ class _Run:
             return None
         present = sampling.presence(self.training, self.checks)
         return sampling.Draw.of(sampler.weights(present))
-
-    def _normalize(self) -> Normalize:
-        """The config's normalisation, with the training images' numbers if it asks."""
-        if not self.parts.normalize.from_data:
-            return self.parts.normalize
-        found = statistics.measure(
-            self.training, self.checks, threads=self.config.input.threads
-        )
-        return Normalize(found.mean, found.std)
 
     def _batches(self, host_ops: tuple, start: int):
         """This process's part of the training batches from step `start` on."""
@@ -315,6 +314,7 @@ class _Run:
         names = self.parts.info.class_names
         rows = {f"iou/{name}": iou for name, iou in zip(names, each, strict=True)}
         journal.validation(at, summary | rows, time.monotonic() - begin)
+        heap.give_back()
         return summary
 
     def _score(self, parts, predict, state: TrainState, at: int, progress=None):
@@ -372,7 +372,7 @@ class _Run:
         facts = {"compilations": {name: found[name] for name in ("step", "forward")}}
         return facts | ({"images_per_s": self.pace.images_per_s} if self.pace else {})
 
-    def _write_record(self, argv: list[str], state: TrainState, facts: dict) -> None:
+    def _write_record(self, argv: list[str], state: TrainState, **facts) -> None:
         names = (self.config.train_split, self.config.val_split)
         sources = dict(zip(names, (self.training, self.validation), strict=True))
         run_id = record.write(

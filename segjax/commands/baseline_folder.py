@@ -20,7 +20,7 @@ from segjax.data.source import Source
 from segjax.evaluate import files
 from segjax.evaluate import split as evaluate
 from segjax.predict import ids
-from segjax.report import count, page, record
+from segjax.report import count, energy, page, record
 from segjax.report.files import plain, read_json, write_json
 
 KIND = "baseline"
@@ -174,8 +174,9 @@ class _Job:
         name, split = self.made_from["name"], self.made_from["split"]
         info = self.source.info
         begin = time.monotonic()
-        with count.shown(f"fitting {name}") as update:
+        with count.shown(f"fitting {name}") as update, energy.Meter() as meter:
             reply = fit(update)
+            taken = meter.facts()
         fitted = time.monotonic()
         predict = ids.make_predict(reply.ids, info.num_classes)
         with count.shown(f"{name} on {split}") as update:
@@ -206,6 +207,7 @@ class _Job:
         return {
             "fit_seconds": round(fitted - begin, 3),
             "predict_seconds": round(predicted - fitted, 3),
+            "energy": taken,
             "learnt": dict(reply.learnt),
         }
 

@@ -89,13 +89,14 @@ def run(args: argparse.Namespace) -> int:
     against = args.against or arms.without_steps(material)
     found = numbers.compute(material, args.score, level=args.level, against=against)
     whole = page.write(material, found, out, draw=args.pictures)
-    table = tables.arms(material, found)
     words = [
         verdict.headline(found),
         "",
         *verdict.sentences(found),
         "",
-        formats.plain(table),
+        formats.plain(tables.arms(material, found)),
+        "",
+        formats.plain(tables.cost(found)),
         "",
         *verdict.basis(material, found),
         *(f"Note: {note}" for note in material.notes),

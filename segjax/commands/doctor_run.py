@@ -127,13 +127,10 @@ def _parts(checked: Any, source: Any) -> Any:
     """The parts of the config, with the data's mean and deviation if it asks."""
     from segjax import parts
     from segjax.data import statistics
-    from segjax.data.ops import Normalize
 
     made = parts.make(checked, source.info)
-    if not made.normalize.from_data:
-        return made
-    found = statistics.measure(source, threads=checked.input.threads)
-    normalize = Normalize(found.mean, found.std)
+    threads = checked.input.threads
+    normalize = statistics.filled(made.normalize, source, threads=threads)
     return dataclasses.replace(made, normalize=normalize)
 
 

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--memory",
         metavar="SIZE",
         type=_bytes,
-        help="of one device, such as 8GiB: search the largest batch and image for it",
+        help="of one device, on a CPU of the process, such as 8GiB: search the largest "
+        "batch and image for it",
     )
     parser.add_argument(
         "--time",
@@ -106,6 +107,7 @@ def _words(found: Any, num_steps: int) -> list[str]:
         f"train step          {_number(found.gflop)} GFLOP",
         f"memory of a step    {_mib(found.train_bytes)} on a device, by XLA's analysis",
         f"  its state         {_mib(found.state_bytes)}",
+        *_process(found.resident),
         f"compilation         {found.compile_seconds:.1f} s",
     ]
     if found.step_seconds is None:
@@ -118,6 +120,15 @@ def _words(found: Any, num_steps: int) -> list[str]:
         + f"{_duration(found.total_seconds)} with the compilation, without evaluations "
         "and if the data keep up",
     ]
+
+
+def _process(whole: Any) -> list[str]:
+    """The memory of the whole process, where that is what counts."""
+    if whole is None:
+        return []
+    kept = f", and up to {_mib(whole.kept)} in pieces" if whole.kept else ""
+    own = f"{_mib(whole.own)} of it libraries and programs"
+    return [f"memory of a run     {_mib(whole.total)}, {own}{kept}"]
 
 
 def _fits(name: str, fitting: Any, memory: int) -> str:

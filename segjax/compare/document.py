@@ -46,7 +46,6 @@ def of(material: Material, numbers: Numbers, out: Path) -> dict[str, Any]:
                     for name, e in zip(material.class_names, s.classes, strict=True)
                 },
                 "facts": vars(s.facts),
-                "energy": None,
             }
             for s in numbers.standings
         ],

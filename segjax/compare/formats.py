@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from segjax.compare.tables import UNKNOWN, Table, is_nothing
@@ -36,24 +37,25 @@ def plain(table: Table) -> str:
 
 
 def latex(table: Table, caption: str, name: str) -> str:
-    """The table for `booktabs`, columns without any value left out.
+    """The table for `booktabs`, brief, columns without any value left out.
 
     Args:
       table: it.
       caption: plain text.
       name: behind `tab:` in the label.
     """
-    texts = table.texts()
+    texts = table.texts(brief=True)
     kept = [
         j
         for j in range(len(table.columns))
-        if j == 0 or any(row[j] not in ("-", UNKNOWN) for row in texts)
+        if table.columns[j].paper
+        and (j == 0 or any(row[j] not in ("-", UNKNOWN) for row in texts))
     ]
     columns = [table.columns[j] for j in kept]
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}[t]",
-        r"\centering",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{escaped(caption)}}}",
         rf"\label{{tab:{re.sub('[^a-z0-9]+', '-', name.lower())}}}",
         r"\begin{tabular}{" + "".join("l" if c.left else "r" for c in columns) + "}",
@@ -68,6 +70,13 @@ def latex(table: Table, caption: str, name: str) -> str:
         lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def latex_document(paths: Sequence[str]) -> str:
+    """A whole document of such tables, by their paths without `.tex`."""
+    lines = [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}"]
+    lines += [rf"\input{{{path}}}" for path in paths]
+    return "\n".join([*lines, r"\end{document}"]) + "\n"
 
 
 _LATEX = {

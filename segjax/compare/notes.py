@@ -41,6 +41,12 @@ def of(
     }
     if len(train) > 1:
         found.append("Runs were trained on different files.")
+    unknown = sum("wall_seconds" not in a for r in trained for a in r.attempts)
+    if unknown:
+        found.append(
+            f"{unknown} start{'s' * (unknown > 1)} of runs ended without a word, by a "
+            "kill: their time and energy are not in the numbers."
+        )
     seeds = {len(arm.runs) for arm in arms if arm.kind == "run"}
     if len(seeds) > 1:
         found.append(

@@ -28,18 +28,24 @@ class Facts:
 
     Attributes:
       parameters: trained numbers.
-      gmac: 1e9 multiply-adds of a forward pass of one image.
+      gmac: 1e9 multiply-adds of a forward pass of one image, half of XLA's FLOPs.
+      size: `HxW` of that image; "" where it is not recorded.
       seconds: wall time of a training (of a baseline's fit), the median of its runs.
       images_per_s: images scored a second, reading and counting included, the median.
       peak_mb: largest memory of the process on the host, the median.
+      joules: energy of a training (of a baseline's fit), the median of its runs.
+      energy_of: what that is of, or why it is not known.
       devices: on which it ran.
     """
 
     parameters: int | None
     gmac: float | None
+    size: str
     seconds: float | None
     images_per_s: float | None
     peak_mb: float | None
+    joules: float | None
+    energy_of: str
     devices: str
 
 
@@ -259,12 +265,17 @@ def _each_image(arm: Arm, score: Score) -> Float64[np.ndarray, "N"]:
 def _facts(runs: Sequence[Run]) -> Facts:
     first = runs[0]
     devices = sorted({d for r in runs for d in (r.fact("devices") or ())})
+    forward = first.fact("gmac") or {}
+    joules = [r.joules() for r in runs]
     return Facts(
         parameters=first.fact("parameters"),
-        gmac=first.fact("gmac"),
+        gmac=forward.get("gmac"),
+        size="x".join(map(str, forward.get("size", ()))),
         seconds=_median([r.seconds() for r in runs]),
         images_per_s=_median([r.images_per_s() for r in runs]),
         peak_mb=_median([r.fact("peak_rss_mb") for r in runs]),
+        joules=None if None in joules else _median(joules),
+        energy_of="; ".join(dict.fromkeys(r.energy_of() for r in runs)),
         devices=", ".join(devices) or "not recorded",
     )
 

@@ -130,17 +130,22 @@ def _apart(indices: np.ndarray, cluster: np.ndarray) -> list[int]:
 def _write_latex(
     material: Material, numbers: Numbers, made: Mapping[str, Any], out: Path
 ) -> None:
+    """The tables for a paper, and a document that has them all, to see them set."""
     basis = " ".join(verdict.basis(material, numbers)[:1])
-    name = title(material)
+    name, written = title(material), []
     for key, path, words in (
-        ("arms", out / "table.tex", f"{numbers.score.title} of each arm."),
-        ("differences", out / "tables/differences.tex", "Paired differences."),
-        ("classes", out / "tables/classes.tex", f"{made['classes'].title}."),
+        ("arms", "table", f"{numbers.score.title} of each arm."),
+        ("differences", "tables/differences", "Paired differences."),
+        ("classes", "tables/classes", f"{made['classes'].title}."),
+        ("cost", "tables/cost", "What each arm costs."),
     ):
         table = made[key]
         if table.rows:
             caption = " ".join([f"{words[0].upper()}{words[1:]}", basis, *table.notes])
-            write_text(path, formats.latex(table, caption, f"{name}-{key}"))
+            text = formats.latex(table, caption, f"{name}-{key}")
+            write_text(out / f"{path}.tex", text)
+            written.append(path)
+    write_text(out / "document.tex", formats.latex_document(written))
 
 
 def _markdown(parts: Mapping[str, Any]) -> str:
@@ -156,7 +161,7 @@ def _markdown(parts: Mapping[str, Any]) -> str:
     lines += [" ".join(parts["basis"]), ""]
     if parts["notes"]:
         lines += ["## Before you read on", "", *(f"- {n}" for n in parts["notes"]), ""]
-    pictured = {"arms": ["scores", "cost"], "differences": [], "classes": []}
+    pictured = {"arms": ["scores"]}
     for name, table in made.items():
         if not table.rows or name == "images":
             continue

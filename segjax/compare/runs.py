@@ -157,6 +157,21 @@ class Run:
         found += [t["wall_seconds"] for t in [self.fact("taken_over")] if t]
         return float(sum(found)) if found else None
 
+    def joules(self) -> float | None:
+        """Energy of all starts, or of a baseline's fit; None if one is not known."""
+        found = [e.get("joules") for e in self._energies()]
+        return None if None in found or not found else float(sum(found))
+
+    def energy_of(self) -> str:
+        """What the energy is of, or why it is not known."""
+        found = self._energies()
+        blank = [e for e in found if e.get("joules") is None]
+        return (blank or found or [{}])[-1].get("of", "not known: not recorded")
+
+    def _energies(self) -> list[dict[str, Any]]:
+        counted = self.attempts if self.kind == "run" else self.attempts[-1:]
+        return [a.get("energy") or {} for a in counted]
+
     def images_per_s(self) -> float | None:
         """Images scored a second: reading, prediction and counting together.
 

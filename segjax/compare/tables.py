@@ -7,7 +7,7 @@ where a spreadsheet does not.
 import dataclasses
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,16 @@ class Column:
       show: a value as text.
       fields: names of its values in a CSV; several where a value is a tuple.
       left: whether it is aligned to the left.
+      brief: the same in fewer letters, for paper; None for the same.
+      paper: whether it is shown on paper, where room is short.
     """
 
     title: str
     show: Callable[[Any], str]
     fields: tuple[str, ...]
     left: bool = False
+    brief: Callable[[Any], str] | None = None
+    paper: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +61,11 @@ class Table:
     bold: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
 
-    def texts(self) -> list[list[str]]:
-        """The rows as they are shown."""
+    def texts(self, brief: bool = False) -> list[list[str]]:
+        """The rows as they are shown, on a screen or on paper."""
+        shows = [(c.brief if brief else None) or c.show for c in self.columns]
         return [
-            [c.show(v) for c, v in zip(self.columns, row, strict=True)]
-            for row in self.rows
+            [show(v) for show, v in zip(shows, row, strict=True)] for row in self.rows
         ]
 
 
@@ -71,6 +75,7 @@ def every(material: Material, numbers: Numbers, out: Path) -> dict[str, Table]:
         arms(material, numbers),
         differences(numbers),
         classes(material, numbers),
+        cost(numbers),
         settings(material),
         images(material, numbers),
         missing(material),
@@ -80,11 +85,10 @@ def every(material: Material, numbers: Numbers, out: Path) -> dict[str, Table]:
 
 
 def arms(material: Material, numbers: Numbers) -> Table:
-    """Each arm's score with its interval, the seeds apart, and what it costs."""
+    """Each arm's score with its interval, the seeds apart."""
     rows = []
     for s in numbers.standings:
-        e, f = s.score, s.facts
-        trained = s.arm.kind == "run"
+        e, trained = s.score, s.arm.kind == "run"
         rows.append(
             (
                 label(s),
@@ -92,12 +96,6 @@ def arms(material: Material, numbers: Numbers) -> Table:
                 (e.low, e.high) if e else (math.nan, math.nan),
                 e.seed_sd if e else math.nan,
                 len(s.arm.runs) if trained else None,
-                f.parameters,
-                f.gmac,
-                f.seconds,
-                f.images_per_s,
-                f.peak_mb,
-                None,
             )
         )
     columns = (
@@ -106,19 +104,11 @@ def arms(material: Material, numbers: Numbers) -> Table:
         _interval(verdict.level(numbers)),
         Column("seeds' sd", verdict.per_cent, ("seed_sd",)),
         Column("seeds", _number("{}", "-"), ("seeds",)),
-        Column("parameters", _number("{:,}", UNKNOWN), ("parameters",)),
-        Column("GMAC", _number("{:.2f}", UNKNOWN), ("gmac",)),
-        Column("time", _time, ("seconds",)),
-        Column("images/s", _number("{:.1f}", UNKNOWN), ("images_per_s",)),
-        Column("memory, MB", _number("{:,.0f}", UNKNOWN), ("peak_mb",)),
-        Column("energy", _number("{}", UNKNOWN), ("energy",)),
     )
     notes = [
         f"Interval: {verdict.level(numbers)}, from the choice of images and, where "
         "there are several, from the seeds; seeds' sd: standard deviation over "
         "trainings alone, in points.",
-        "Time: training, or a baseline's fit, all included; images/s: reading, "
-        "predicting and counting together; memory: of the process on the host.",
     ]
     if numbers.pairs:
         notes.insert(0, "Bold: the best arm and those not told from it.")
@@ -127,17 +117,65 @@ def arms(material: Material, numbers: Numbers) -> Table:
     note = material.reference.dataset.get("note", "")
     if note and not any(s.arm.kind == "annotator" for s in numbers.standings):
         notes.append(f"Annotators: {note}")
+    bold = _undecided(numbers)
+    return Table("arms", "Arms", columns, tuple(rows), bold, tuple(notes))
+
+
+def cost(numbers: Numbers) -> Table:
+    """What each arm costs; a column that is known of no arm is left out and named."""
+    names = ("parameters", "gmac", "seconds", "images_per_s", "peak_mb", "joules")
+    rows = [
+        (label(s), *(getattr(s.facts, name) for name in names))
+        for s in numbers.standings
+    ]
+    columns = (
+        _words("arm"),
+        Column("parameters", _number("{:,}", UNKNOWN), ("parameters",)),
+        Column("GMAC", _number("{:,.3g}", UNKNOWN), ("gmac",)),
+        Column("time", _time, ("seconds",)),
+        Column("images/s", _number("{:.1f}", UNKNOWN), ("images_per_s",)),
+        Column("memory, MB", _number("{:,.0f}", UNKNOWN), ("peak_mb",)),
+        Column("energy, kJ", _kilo, ("joules",)),
+    )
+    notes = [
+        "Time: training, or a baseline's fit, all included; images/s: reading, "
+        "predicting and counting together; memory: of the process on the host.",
+        *_cost_notes(numbers),
+    ]
     known = [i for i in range(len(columns)) if any(row[i] is not None for row in rows)]
-    if unknown := [c.title for i, c in enumerate(columns) if i not in known]:
+    unknown = [c.title for i, c in enumerate(columns) if i not in known]
+    if unknown := [title for title in unknown if not title.startswith("energy")]:
         notes.append(f"Of no arm known: {', '.join(unknown)}.")
     return Table(
-        "arms",
-        "Arms",
+        "cost",
+        "Cost",
         tuple(columns[i] for i in known),
         tuple(tuple(row[i] for i in known) for row in rows),
-        _undecided(numbers),
-        tuple(notes),
+        notes=tuple(notes),
     )
+
+
+def _cost_notes(numbers: Numbers) -> list[str]:
+    """Of what GMAC and energy are, or why they are not known."""
+    found = []
+    sizes = _shared({s.arm.name: s.facts.size for s in numbers.standings})
+    if sizes:
+        found.append(f"GMAC: forward pass of one image as in training, {sizes}.")
+    trained = {s.arm.name: s.facts for s in numbers.standings if s.arm.kind == "run"}
+    energy = _shared({name: facts.energy_of for name, facts in trained.items()})
+    if energy.startswith("not known"):
+        found.append(f"Energy is {energy}.")
+    elif energy:
+        found.append(f"Energy, over the same time, of: {energy}.")
+    return found
+
+
+def _shared(texts: Mapping[str, str]) -> str:
+    """What all arms have, or what each has; "" of none."""
+    each = {name: text for name, text in texts.items() if text}
+    if len({*each.values()}) == 1:
+        return next(iter(each.values()))
+    return "; ".join(f"{name} {text}" for name, text in each.items())
 
 
 def differences(numbers: Numbers) -> Table:
@@ -161,10 +199,10 @@ def differences(numbers: Numbers) -> Table:
         Column("points", lambda v: verdict.points(v, 2), ("difference",)),
         _interval(verdict.level(numbers), digits=2),
         Column("effect size", _number("{:.2f}", "-"), ("effect",)),
-        Column("wins, %", lambda v: verdict.per_cent(v, 0), ("wins",)),
-        Column("p", _p, ("p",)),
+        Column("wins, %", lambda v: verdict.per_cent(v, 0), ("wins",), paper=False),
+        Column("p", _p, ("p",), paper=False),
         Column("p corrected", _p, ("p_corrected",)),
-        _words("resolved"),
+        Column("resolved", str, ("resolved",), left=True, brief=_yes_or_no),
     )
     count = len(rows)
     notes = (
@@ -197,7 +235,12 @@ def classes(material: Material, numbers: Numbers) -> Table:
         _words("class"),
         Column("pixels, %", lambda v: f"{100 * v:.2f}", ("share",)),
         *(
-            Column(label(s), _class_score, tuple(f"{s.arm.name} {x}" for x in _VALUES))
+            Column(
+                label(s),
+                _class_score,
+                tuple(f"{s.arm.name} {x}" for x in _VALUES),
+                brief=_class_value,
+            )
             for s in numbers.standings
         ),
     )
@@ -311,6 +354,18 @@ def _class_score(value: tuple[float, float, float]) -> str:
     if math.isnan(middle):
         return "absent"
     return f"{verdict.per_cent(middle)} ({verdict.interval(low, high)})"
+
+
+def _yes_or_no(words: str) -> str:
+    return "yes" if words.startswith("yes") else "no"
+
+
+def _class_value(value: tuple[float, float, float]) -> str:
+    return "absent" if math.isnan(value[0]) else verdict.per_cent(value[0])
+
+
+def _kilo(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value / 1000:,.3g}"
 
 
 def _time(seconds: float | None) -> str:

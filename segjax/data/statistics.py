@@ -22,6 +22,7 @@ from jaxtyping import Float32, Float64, Int64, UInt
 from segjax.core.errors import UserError
 from segjax.core.keys import IMAGE
 from segjax.data import remembered
+from segjax.data.ops import Normalize
 from segjax.data.source import Source
 
 SHOWN = 20
@@ -81,6 +82,20 @@ def measure(
     if cache is not None:
         remembered.write(cache, name, dataclasses.asdict(found))
     return found
+
+
+def filled(
+    normalize: Normalize,
+    source: Source,
+    cache: remembered.Cache = None,
+    *,
+    threads: int,
+) -> Normalize:
+    """The op with the numbers of a training split, if it asks for them."""
+    if not normalize.from_data:
+        return normalize
+    found = measure(source, cache, threads=threads)
+    return Normalize(found.mean, found.std)
 
 
 def from_counts(counts: Int64[np.ndarray, "C V"]) -> Statistics:

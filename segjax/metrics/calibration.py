@@ -2,48 +2,50 @@
 
 All is made of histograms `(bins, 2)` as in `ranking`: pixels by their probability, from
 low to high, for which the thing is not so and for which it is (the pixel is of the
-class; the decision is right). A pixel's probability is taken as the middle of its bin,
-so it is known to `1 / (2 bins)`.
+class; the decision is right). `bins` says how the unit interval is cut. A pixel's
+probability is taken as the middle of its bin, so it is known to half of its width.
 """
 
 import numpy as np
 from jaxtyping import Float64, Integer
 
-Histogram = Integer[np.ndarray, "bins 2"]
+from segjax.metrics import bins
 
-GROUPS = 16
-"""Equal bins of a reliability diagram; those of a histogram are a multiple of it."""
+Histogram = Integer[np.ndarray, "bins 2"]
 
 
 def reliability(counts: Histogram) -> Float64[np.ndarray, "groups 3"]:
-    """Mean probability, share of what is so, and share of pixels in 16 equal bins.
+    """Mean probability, share of what is so, and share of pixels in 16 equal groups.
 
-    The first two are NaN in a bin without pixels.
+    The first two are NaN in a group without pixels.
     """
     fine = counts.astype(np.float64)
-    middles = (np.arange(len(counts)) + 0.5) / len(counts)
-    groups = fine.reshape(GROUPS, -1, 2)
-    pixels = groups.sum(axis=(1, 2))
-    believed = (groups.sum(-1) * middles.reshape(GROUPS, -1)).sum(1)
+    edges, starts = bins.edges(len(counts)), bins.starts(len(counts))
+    middles = (edges[:-1] + edges[1:]) / 2
+    pixels = np.add.reduceat(fine.sum(1), starts)
+    believed = np.add.reduceat(fine.sum(1) * middles, starts)
+    so = np.add.reduceat(fine[:, 1], starts)
     with np.errstate(invalid="ignore"):
-        shares = pixels / pixels.sum()
-        return np.stack([believed / pixels, groups[..., 1].sum(1) / pixels, shares], 1)
+        return np.stack([believed / pixels, so / pixels, pixels / pixels.sum()], 1)
 
 
-def expected_error(counts: Histogram) -> float:
-    """Expected calibration error in 0..1; off by `1 / (2 bins)` at most.
+def expected_error(counts: Histogram) -> tuple[float, float]:
+    """Expected calibration error in 0..1, and how far it may be off by the bins.
 
-    Mean over pixels of the distance between the mean probability of a bin of 16 and the
-    share of what is so in it.
+    Mean over pixels of the distance between the mean probability of a group of 16 and
+    the share of what is so in it.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, arXiv
       1706.04599, equation 3.
-    Differs: 16 bins where they take 15; the mean of a bin is known to `1 / (2 bins)`.
+    Differs: 16 groups where they take 15; the mean of one is known to half of the mean
+      width of its bins.
     """
-    if not counts.sum():
-        return np.nan
+    pixels = counts.sum(1)
+    if not pixels.sum():
+        return np.nan, np.nan
     believed, right, share = reliability(counts).T
-    return float(np.nansum(share * np.abs(believed - right)))
+    off = (pixels * np.diff(bins.edges(len(counts)))).sum() / pixels.sum() / 2
+    return float(np.nansum(share * np.abs(believed - right))), float(off)
 
 
 def brier(counts: Histogram) -> tuple[float, float]:
@@ -56,7 +58,7 @@ def brier(counts: Histogram) -> tuple[float, float]:
     pixels = counts.sum()
     if not pixels:
         return np.nan, np.nan
-    edges = np.arange(len(counts) + 1) / len(counts)
+    edges = bins.edges(len(counts))
     low, high = edges[:-1], edges[1:]
     bad, good = counts.astype(np.float64).T
     least = (bad * low**2 + good * (1 - high) ** 2).sum() / pixels

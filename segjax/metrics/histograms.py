@@ -1,17 +1,19 @@
 """Histograms of probabilities, counted on the device, exactly.
 
-The unit interval is cut into equal bins, `[b / bins, (b + 1) / bins)`, the last one
-with its end. Integers of images, batches and devices add up exactly. The probabilities
-are float32: one at an edge may fall to either side of it on another kind of device.
+`bins` says how the unit interval is cut. Integers of images, batches and devices add up
+exactly. The probabilities are float32: one at an edge may fall to either side of it on
+another kind of device.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, Integer
 
 from segjax.core.keys import IGNORE
+from segjax.metrics import bins as cuts
 
 BYTES = 2**28
 """Memory for the 0/1 matrices of one product, about."""
@@ -41,7 +43,7 @@ def by_class(
     """
     labels = labels.reshape(labels.shape[0], 1, -1).astype(jnp.int32)
     classes = jnp.arange(num_classes, dtype=jnp.int32)[:, None]
-    found = _bin(probabilities(logits), bins)
+    found = _bin(log_odds(logits), bins)
     places = jnp.where(labels == IGNORE, -1, 2 * found + (labels == classes))
     return count(places, 2 * bins).reshape(*found.shape[:2], bins, 2)
 
@@ -61,19 +63,28 @@ def of_decisions(
     labels, ids = (
         x.reshape(x.shape[0], 1, -1).astype(jnp.int32) for x in (labels, ids)
     )
-    chosen = jnp.take_along_axis(probabilities(logits), ids, axis=1)
+    chosen = jnp.take_along_axis(log_odds(logits), ids, axis=1)
     places = 2 * _bin(chosen, bins) + (labels == ids)
     places = jnp.where(labels == IGNORE, -1, places)
     return count(places, 2 * bins).reshape(len(labels), bins, 2)
 
 
-def probabilities(logits: Float[Array, "B H W C"]) -> Float[Array, "B K N"]:
-    """Probability of each class at each of `N = H W` pixels, float32."""
+def log_odds(logits: Float[Array, "B H W C"]) -> Float[Array, "B K N"]:
+    """`log(p / (1 - p))` of each class at each of `N = H W` pixels, float32.
+
+    Exact also where a probability in float32 would be 1.
+    """
     flat = logits.reshape(logits.shape[0], -1, logits.shape[-1]).astype(jnp.float32)
     flat = jnp.moveaxis(flat, -1, 1)
     if flat.shape[1] == 1:
-        return jax.nn.sigmoid(jnp.concatenate([-flat, flat], axis=1))
-    return jax.nn.softmax(flat, axis=1)
+        return jnp.concatenate([-flat, flat], axis=1)
+    top = jnp.argmax(flat, axis=1, keepdims=True)
+    flat = flat - jnp.take_along_axis(flat, top, axis=1)
+    powers = jnp.exp(flat)
+    is_top = top == jnp.arange(flat.shape[1], dtype=top.dtype)[:, None]
+    others = jnp.sum(jnp.where(is_top, 0, powers), axis=1, keepdims=True)
+    # 1 + others - power cancels where the power is that of the top, 1.
+    return flat - jnp.log(jnp.where(is_top, others, 1 + others - powers))
 
 
 def count(places: Int32[Array, "B G N"], size: int) -> Int32[Array, "B G size"]:
@@ -122,5 +133,13 @@ def _product(places: Array, size: int) -> Array:
     return total.reshape(images, groups, highs * _LOW)[..., :size]
 
 
-def _bin(values: Array, bins: int) -> Array:
-    return jnp.clip((values * bins).astype(jnp.int32), 0, bins - 1)
+def _bin(z: Array, bins: int) -> Array:
+    """The bin of each log-odds."""
+    outer, inner = cuts.outer(bins), cuts.inner(bins)
+    far = jnp.log(jnp.abs(z) / cuts.BEGIN) / math.log(cuts.factor(bins))
+    far = jnp.clip(far, 0, outer - 1).astype(jnp.int32)
+    near = (jax.nn.sigmoid(z) * cuts.GROUPS - 1) * inner
+    near = jnp.clip(near.astype(jnp.int32), 0, (cuts.GROUPS - 2) * inner - 1)
+    tail = jnp.where(z < 0, outer - 1 - far, bins - outer + far)
+    found = jnp.where(jnp.abs(z) < cuts.BEGIN, outer + near, tail)
+    return jnp.clip(found, 0, bins - 1)

@@ -6,6 +6,7 @@ import functools
 import numpy as np
 
 from segjax.core.errors import UserError
+from segjax.metrics import bins as cuts
 from segjax.metrics import calibration, histograms, ranking
 from segjax.metrics.measure import (
     Count,
@@ -29,16 +30,17 @@ class Probabilities(OnDevice):
     of the decisions, from the exact counts, and at Youden's threshold.
 
     Attributes:
-      bins: of the unit interval, a multiple of 16. An image stores `8 K bins` bytes.
+      bins: of the unit interval, a multiple of 32. An image stores `8 K bins` bytes.
     """
 
     bins: int = 256
 
     def __post_init__(self):
-        if self.bins % calibration.GROUPS or not 0 < self.bins <= MOST_BINS:
+        least = 2 * cuts.GROUPS
+        if self.bins % least or not 0 < self.bins <= MOST_BINS:
             raise UserError(
-                f"bins={self.bins}: must be a multiple of {calibration.GROUPS} from "
-                f"{calibration.GROUPS} to {MOST_BINS}. Use 256."
+                f"bins={self.bins}: must be a multiple of {least} from {least} to "
+                f"{MOST_BINS}. Use 256."
             )
 
     def layout(self, num_classes: int) -> Layout:
@@ -61,27 +63,28 @@ class Probabilities(OnDevice):
         every = found["probability"].sum(0, dtype=np.int64)
         sure = found["confidence"].sum(0, dtype=np.int64)
         classes = _by_class(every, counts.sum(0, dtype=np.int64))
-        error = {k: classes.pop(k) for k in ("auc_error", "ap_error", "brier_error")}
+        error = {k: classes.pop(f"{k}_error") for k in ("auc", "ap", "brier", "ece")}
         if len(every) == 2:
             whole = {k: float(classes[k][1]) for k in ("auc", "average_precision")}
-            squares, off = float(classes["brier"][1]), float(error["brier_error"][1])
+            squares, off = float(classes["brier"][1]), float(error["brier"][1])
         else:
             areas = ("auc", "average_precision")
             whole = {k: float(mean_of_defined(classes[k])) for k in areas}
             squares = float(classes["brier"].sum())
-            off = float(error["brier_error"].sum())
+            off = float(error["brier"].sum())
+        ece, ece_off = calibration.expected_error(sure)
         summary = {
-            "ece": calibration.expected_error(sure),
+            "ece": ece,
             "classwise_ece": float(mean_of_defined(classes["ece"])),
             "brier": squares,
             **whole,
             "aurc": calibration.risk_area(sure),
         }
-        worst = [np.nanmax(e, initial=0.0) for e in error.values()]
+        worst = {k: np.nanmax(e, initial=0.0) for k, e in error.items()}
         note = (
             f"By {self.bins} bins a calibration error is off by at most "
-            f"{0.5 / self.bins:.4f}, the Brier score by {off:.4f}, an AUC by "
-            f"{worst[0]:.4f}, an average precision by {worst[1]:.4f}."
+            f"{max(worst['ece'], ece_off):.4f}, the Brier score by {off:.4f}, an AUC "
+            f"by {worst['auc']:.4f}, an average precision by {worst['ap']:.4f}."
         )
         return Result(summary, classes, (note,))
 
@@ -95,6 +98,7 @@ def _by_class(every: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
         precision, least, most = ranking.average_precision(histogram)
         squares, squares_off = calibration.brier(histogram)
         cut, found, spared = ranking.youden(histogram)
+        ece, ece_off = calibration.expected_error(histogram)
         others = counts.sum() - true[k]
         alarms = predicted[k] - hits[k]
         rows.append(
@@ -102,7 +106,7 @@ def _by_class(every: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
                 "auc": area,
                 "average_precision": precision,
                 "brier": squares,
-                "ece": calibration.expected_error(histogram),
+                "ece": ece,
                 "sensitivity": hits[k] / true[k] if true[k] else np.nan,
                 "specificity": 1 - alarms / others if others else np.nan,
                 "youden_threshold": cut,
@@ -111,6 +115,7 @@ def _by_class(every: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
                 "auc_error": area_off,
                 "ap_error": max(most - precision, precision - least),
                 "brier_error": squares_off,
+                "ece_error": ece_off,
             }
         )
     return {name: np.asarray([row[name] for row in rows]) for name in rows[0]}

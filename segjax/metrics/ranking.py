@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float64, Integer
 from scipy.special import digamma
 
+from segjax.metrics import bins
+
 Histogram = Integer[np.ndarray, "bins 2"]
 
 
@@ -70,8 +72,8 @@ def youden(counts: Histogram) -> tuple[float, float, float]:
     if np.isnan(false).any() or np.isnan(true).any():
         return np.nan, np.nan, np.nan
     best = int(np.argmax(true - false))
-    bins = len(counts)
-    return (bins - best) / bins, float(true[best]), float(1 - false[best])
+    cut = bins.edges(len(counts))[len(counts) - best]
+    return float(cut), float(true[best]), float(1 - false[best])
 
 
 def _above(counts: np.ndarray) -> np.ndarray:

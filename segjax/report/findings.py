@@ -175,6 +175,9 @@ def tiles(
     seconds = [a["wall_seconds"] for a in attempts if "wall_seconds" in a]
     if seconds:
         found.append(("wall time", duration(sum(seconds))))
+    joules = [(a.get("energy") or {}).get("joules") for a in attempts]
+    if joules and None not in joules:
+        found.append(("energy", f"{sum(joules) / 1000:,.3g} kJ"))
     speeds = [t["images_per_s"] for t in timing if "images_per_s" in t]
     if speeds:
         found.append(("images/s, median", f"{statistics.median(speeds):.1f}"))

@@ -132,8 +132,7 @@ class _Sweep:
         if state in OVER:
             self.progress.say(point, state)
             return
-        trouble = code == AGAIN or code < 0
-        if trouble and self.starts[point.index] < 2:
+        if single.is_trouble(code) and self.starts[point.index] < 2:
             self.progress.say(point, f"ended with {code}; is tried again")
             return
         self.failed.add(point.index)

@@ -1,13 +1,14 @@
 """One point of a study, run in this process."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from absl import logging
 
-from segjax.core.errors import SegjaxError, UserError
+from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
 from segjax.study import claim
 from segjax.study import folder as folders
 
@@ -70,8 +71,21 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(more or {})}
 
 
+def is_trouble(code: int) -> bool:
+    """Whether such a process ended by trouble of the machine or was killed.
+
+    Then it is worth another try. One that was asked to stop is left.
+    """
+    asked = (-signal.SIGINT, -signal.SIGTERM)
+    return code == EnvironmentFault.exit_code or (code < 0 and code not in asked)
+
+
 def main(argv: Sequence[str]) -> int:
     """`python -m segjax.study FOLDER INDEX`; returns the exit code."""
+    # SLURM sends the signal of a job whose time runs out to all of its processes. It is
+    # for the one that started this one, which then sends SIGTERM.
+    for signum in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(signum, signal.SIG_IGN)
     logging.set_verbosity(logging.WARNING)  # orbax tells every file at INFO
     try:
         if len(argv) != 3 or not argv[2].isdecimal():

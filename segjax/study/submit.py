@@ -4,6 +4,9 @@ A job runs its point in a process of its own. When its time runs out, the point 
 to save its state, and the job is queued again and goes on.
 """
 
+import contextlib
+import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +21,10 @@ from segjax.study import claim, single
 from segjax.study.folder import LOG, OVER, Study, ended, read
 
 JOBS = "jobs"
+POLL_S = 0.2
+TIMES = 100
+"""How often a job whose time is over is queued again."""
+
 OPTIONS = {
     "account": ("slurm_account", str),
     "constraint": ("slurm_constraint", str),
@@ -57,8 +64,10 @@ def run(
     if not points:
         return []
     home = study.folder.resolve()
-    executor = submitit.AutoExecutor(folder=home / JOBS, cluster=cluster)
-    path = single.environment()["PYTHONPATH"]
+    executor = submitit.AutoExecutor(
+        folder=home / JOBS, cluster=cluster, slurm_max_num_timeout=TIMES
+    )
+    path = shlex.quote(single.environment()["PYTHONPATH"])
     executor.update_parameters(
         name=study.name,
         slurm_array_parallelism=jobs,
@@ -100,7 +109,7 @@ class Task:
                     stderr=subprocess.STDOUT,
                 )
             code = self._wait()
-            if code != EnvironmentFault.exit_code or claim.is_held(place):
+            if not single.is_trouble(code) or claim.is_held(place):
                 break
         if ended(place) in OVER or claim.is_held(place):
             return ended(place)
@@ -110,15 +119,18 @@ class Task:
         """The time of the job runs out: save the state, and be queued again."""
         import submitit
 
-        self.process.send_signal(signal.SIGTERM)
-        self._wait()
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            # Not `_wait`: this is called from a signal handler, and the `poll` that it
+            # may have interrupted holds a lock.
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
         return submitit.helpers.DelayedSubmission(Task(self.folder, self.index))
 
     def _wait(self) -> int:
-        # Not `wait`: submitit calls `checkpoint` from a signal handler, in which a
-        # second `wait` would wait for the first one.
+        # Not `wait`: a signal may reach another thread, which does not wake this one.
         while self.process.poll() is None:
-            time.sleep(0.2)
+            time.sleep(POLL_S)
         return self.process.returncode
 
 

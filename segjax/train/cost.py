@@ -1,6 +1,7 @@
 """What a model costs, before any data: parameters, operations, memory."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -78,6 +79,18 @@ def of(
         size=image.shape[1:3],
         train_bytes=_train_bytes(model, image.shape) if memory else None,
     )
+
+
+def facts(model: Segmenter, batch: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record of a run says: `gmac` of one image, and its `size`.
+
+    Args:
+      model: that is trained.
+      batch: of its training; of clips one frame counts.
+    """
+    *_, H, W, C = batch[IMAGE].shape
+    found = of(model, (H, W), channels=C)
+    return {"gmac": round(found.gmac, 6), "size": list(found.size)}
 
 
 def layers(

@@ -21,7 +21,7 @@ from segjax.core.info import DatasetInfo
 from segjax.core.keys import IMAGE, LABEL
 from segjax.core.pixels import RGB, Pixels
 from segjax.nn.backend import portable
-from segjax.train import cost, init, speed
+from segjax.train import cost, init, resident, speed
 
 COMPILES = 6
 """Programs that one search may compile."""
@@ -42,9 +42,9 @@ class Plan:
       gflop: 1e9 floating-point operations of one train step, over all devices, as XLA
         counts them in the program before it is optimised.
       train_bytes: peak memory of a train step on one device by XLA's own analysis of
-        the compiled program: arguments, results and temporary arrays. On a CPU the
-        process needs its own memory beside it.
+        the compiled program: arguments, results and temporary arrays.
       state_bytes: of these, parameters, optimiser, averages and statistics.
+      resident: memory of the whole process on a CPU; None elsewhere.
       compile_seconds: that compiling the step took here.
       step_seconds: median of the timed steps on made-up data; None if not timed.
       total_seconds: the compilation and all steps, without data that come too late and
@@ -58,6 +58,7 @@ class Plan:
     gflop: float
     train_bytes: int
     state_bytes: int
+    resident: resident.Resident | None
     compile_seconds: float
     step_seconds: float | None = None
     total_seconds: float | None = None
@@ -69,7 +70,8 @@ class Largest:
 
     Attributes:
       value: the largest size that was compiled and fits; None if none does.
-      train_bytes: what it needs; of the smallest size if none fits.
+      train_bytes: what it needs, on a CPU with the whole process and all that freed
+        memory may add; of the smallest size if none fits.
       exact: whether the next size was compiled, too, and does not fit.
       compiled: programs that the search compiled.
     """
@@ -112,6 +114,7 @@ def of(
     begin = time.perf_counter()
     compiled = function.lower(target, shapes).compile()
     seconds = time.perf_counter() - begin
+    whole = resident.of(compiled, batch)
     step_seconds = total = None
     if time_steps:
         state = init.make_state(model, tx, seed=checked.seed, **options)
@@ -126,6 +129,7 @@ def of(
         gflop=counted.get("flops", math.nan) / 1e9,
         train_bytes=cost.peak_bytes(compiled),
         state_bytes=sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(target)),
+        resident=whole,
         compile_seconds=seconds,
         step_seconds=step_seconds,
         total_seconds=total,
@@ -142,7 +146,8 @@ def largest_batch(
 ) -> Largest:
     """The largest batch size whose train step fits `memory` bytes on each device.
 
-    Multiples of the devices, up to `most`; all else as the config has it.
+    Multiples of the devices, up to `most`; all else as the config has it. On a CPU the
+    whole process has to fit.
     """
     devices = parallel.make_mesh().size
     counts = range(devices, max(most, devices) + 1, devices)
@@ -238,12 +243,15 @@ def _with_batch(checked: config.Config, batch_size: int) -> config.Config:
 def _bytes(
     checked: config.Config, info: DatasetInfo, size: tuple[int, int] | None
 ) -> int:
-    """Peak memory of a train step; it compiles."""
+    """Peak memory of a train step, on a CPU of the process; it compiles."""
     mesh = parallel.make_mesh()
     function, model, tx, options = speed.step_without_data(checked, info, mesh)
     target = init.abstract_state(model, tx, **options)
-    shapes = parallel.abstract_batch(mesh, batch_of(checked, info, size))
-    return cost.peak_bytes(function.lower(target, shapes).compile())
+    batch = batch_of(checked, info, size)
+    shapes = parallel.abstract_batch(mesh, batch)
+    compiled = function.lower(target, shapes).compile()
+    whole = resident.of(compiled, batch)
+    return whole.total + whole.kept if whole else cost.peak_bytes(compiled)
 
 
 def _search(

@@ -23,6 +23,15 @@ def first(batches: Callable[[int], Iterator[Batch]], examples: int) -> list[Batc
     return found
 
 
+def examples(batches: Sequence[Batch]) -> list[dict[str, Any]]:
+    """Each example of some batches by itself."""
+    return [
+        dict(zip(batch, row, strict=True))
+        for batch in batches
+        for row in zip(*batch.values(), strict=True)
+    ]
+
+
 def facts(
     batches: Sequence[Batch], state: TrainState, program: concurrent.futures.Future
 ) -> dict[str, Any]:

@@ -30,7 +30,10 @@ def test_it_plans_a_config_without_its_data(call):
 def test_it_tells_what_fits(call, monkeypatch):
     from segjax.train import plan
 
-    of = plan.Plan(1, 0, (8, 16, 16, 3), 1, 2.0, 3 << 20, 1 << 20, 0.5, 0.25, 500.5)
+    whole = plan.resident.Resident(300 << 20, 400 << 20, 50 << 20)
+    of = plan.Plan(
+        1, 0, (8, 16, 16, 3), 1, 2.0, 3 << 20, 1 << 20, whole, 0.5, 0.25, 500.5
+    )
     monkeypatch.setattr(plan, "of", lambda *_, **__: of)
     monkeypatch.setattr(
         plan, "largest_batch", lambda *_, **__: plan.Largest(40, 7 << 20, True, 4)
@@ -42,6 +45,7 @@ def test_it_tells_what_fits(call, monkeypatch):
     assert code == 0
     assert "250 ms, 32.0 images/s" in out
     assert "8:20 with the compilation" in out
+    assert "400 MiB, 300 MiB of it libraries and programs, and up to 50 MiB" in out
     assert "40: needs 7 MiB of 8 MiB; the next is too large; 4 programs" in out
     assert "none fits 8 MiB; the smallest compiled needs 9 MiB" in out
 

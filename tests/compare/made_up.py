@@ -88,6 +88,7 @@ def run(
     info=INFO,
     each=None,
     scored=True,
+    energy=None,
     **evaluation_changes,
 ):
     """A run folder whose network finds `right` of 100 pixels of each class."""
@@ -101,7 +102,10 @@ def run(
         devices=["cpu"],
         seeds={"seed": seed},
         dataset=record.dataset_entry(info, sources),
-        facts={"parameters": 1000 * config["model"]["width"]},
+        facts={
+            "parameters": 1000 * config["model"]["width"],
+            "gmac": {"gmac": 0.25, "size": [16, 24]},
+        },
     )
     with MetricsLog(folder / "metrics.jsonl") as log:
         for step in (2, 4):
@@ -110,7 +114,8 @@ def run(
         for step, seconds in ((2, 9.0), (4, 2.0)):
             log.write(step, "val", seconds=seconds)
     if finished:
-        record.finish(folder, 0, "done", 61.0, 500.0)
+        facts = {"energy": energy} if energy else {}
+        record.finish(folder, 0, "done", 61.0, 500.0, **facts)
     if scored:
         evaluation(folder, each, info=info, **evaluation_changes)
     return folder

@@ -4,6 +4,8 @@ import csv
 import html.parser
 import json
 import re
+import shutil
+import subprocess
 import urllib.parse
 
 import made_up
@@ -12,11 +14,21 @@ import pytest
 from PIL import Image
 
 from segjax import cli
-from segjax.compare import arms, formats, numbers, page, pictures, tables, verdict
+from segjax.compare import (
+    arms,
+    formats,
+    numbers,
+    page,
+    pictures,
+    runs,
+    tables,
+    verdict,
+)
 from segjax.compare.numbers import Pair
 from segjax.compare.statistics import Difference
 from segjax.core.errors import UserError
 from segjax.metrics import scores
+from segjax.report.files import write_json
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "source"}
 NAME = "<b>&_wide"
@@ -145,7 +157,7 @@ def test_the_page_nests_escapes_and_links(report):
         "Missing, 1",
         "not started",
         "not known",  # the parameters of a baseline
-        "Of no arm known: ",
+        "Energy is not known: not recorded.",
         "absent",
         "otsu (baseline)",
         "Two people agree by 0.9.",
@@ -171,11 +183,48 @@ def test_every_number_of_the_document_names_its_runs(report):
     assert whole["differing"] == {"model.width": {NAME: 4, "wide": 8, "poor": 2}}
 
 
+def test_energy_and_operations_are_told_or_why_they_are_not_known(tmp_path):
+    told = {"joules": 5000.0, "of": "CPU and memory by RAPL"}
+    blank = {"joules": None, "of": "not known: this machine tells none"}
+    for i, (width, energy) in enumerate([(4, told), (4, told), (8, blank), (16, None)]):
+        folder, model = tmp_path / f"run{i}", {"width": width}
+        made_up.run(folder, seed=i, model=model, energy=energy)
+
+    def table(count):
+        places = [tmp_path / f"run{i}" for i in range(count)]
+        found = tables.cost(numbers.compute(arms.gather(places, "val")))
+        head = [c.title for c in found.columns]
+        return [dict(zip(head, row, strict=True)) for row in found.texts()], found.notes
+
+    (row,), notes = table(2)
+    assert (row["energy, kJ"], row["GMAC"]) == ("5", "0.25")
+    assert "GMAC: forward pass of one image as in training, 16x24." in notes
+    assert "Energy, over the same time, of: CPU and memory by RAPL." in notes
+    rows, notes = table(4)
+    assert {r["energy, kJ"] for r in rows} == {"5", "not known"}
+    (said,) = [note for note in notes if note.startswith("Energy")]
+    assert "width=8 not known: this machine tells none" in said
+    assert "width=16 not known: not recorded" in said
+
+
+def test_energy_of_all_starts_counts(tmp_path):
+    told = {"joules": 5000.0, "of": "CPU and memory by RAPL"}
+    made_up.run(tmp_path, energy=told)
+    path = tmp_path / "record.json"
+    facts = json.loads(path.read_text())
+    first = {**facts["attempts"][0], "exit_code": 143}
+    for start, joules in ((first, 10_000), ({"start": "killed"}, None)):
+        write_json(path, {**facts, "attempts": [start, *facts["attempts"]]})
+        run = runs.read(runs.Place(tmp_path, "a"), "val")
+        assert run.joules() == joules
+    assert run.energy_of() == "not known: not recorded"
+
+
 def test_the_csv_keeps_all_digits_and_leaves_nothing_blank_that_is_known(report):
     _, found, out, _ = report
     with open(out / "tables/arms.csv") as file:
         rows = list(csv.DictReader(file))
-    assert rows[0]["arm"] == NAME and "energy" not in rows[0]
+    assert rows[0]["arm"] == NAME
     assert float(rows[0]["score"]) == found.standings[0].value
     assert float(rows[0]["low"]) == found.standings[0].score.low
     assert rows[3]["seeds"] == ""
@@ -196,11 +245,22 @@ def test_the_markdown_has_the_tables_and_existing_pictures(report):
     assert widths == {7}
 
 
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex: texlive")
+def test_the_latex_compiles_and_fits_the_page(report, tmp_path):
+    _, _, out, _ = report
+    words = ["pdflatex", "-halt-on-error", f"-output-directory={tmp_path}"]
+    done = subprocess.run([*words, "document.tex"], cwd=out, capture_output=True)
+    log = (tmp_path / "document.log").read_text(errors="replace")
+    assert done.returncode == 0, log[-2000:]
+    assert "Overfull" not in log and "Output written" in log
+    assert all(f"{name}.tex" in log for name in ("table", "classes", "cost"))
+
+
 def test_the_latex_is_escaped_balanced_and_without_empty_columns(report):
     _, _, out, _ = report
     text = (out / "table.tex").read_text()
     assert r"\textbf{\textless{}b\textgreater{}\&\_wide}" in text
-    assert "energy" not in text.split("tabular")[1] and r"\%" in text
+    assert r"\%" in text
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
     columns = re.search(r"tabular}{([lr]+)}", text).group(1)
     unescaped = [re.sub(r"\\[&%_#$]", "", line) for line in body]

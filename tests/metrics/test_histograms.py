@@ -9,6 +9,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from segjax.core.keys import IGNORE
+from segjax.metrics import bins as cuts
 from segjax.metrics import histograms
 from segjax.metrics.probabilities import Probabilities
 
@@ -32,19 +33,18 @@ def test_equal_to_numpy(channels):
         histograms.by_class(logits, labels, ids, num_classes=K, bins=BINS)
     )
     sure = np.asarray(histograms.of_decisions(logits, labels, ids, bins=BINS))
-    p = np.asarray(histograms.probabilities(logits))
+    z = np.asarray(histograms.log_odds(logits), np.float64)
+    places = np.searchsorted(cuts.log_odds(BINS)[1:-1], z, "right")
     labels, ids = np.asarray(labels), np.asarray(ids)
-    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
     for i in range(len(labels)):
         valid = labels[i].ravel() != IGNORE
         label, decided = labels[i].ravel()[valid], ids[i].ravel()[valid]
         for k in range(K):
-            bins = np.minimum((p[i, k][valid] * BINS).astype(int), BINS - 1)
+            bins = places[i, k][valid]
             for so in (0, 1):
                 expected = np.bincount(bins[(label == k) == so], minlength=BINS)
                 np.testing.assert_array_equal(every[i, k, :, so], expected)
-        chosen = p[i][:, valid][decided, np.arange(valid.sum())]
-        bins = np.minimum((chosen * BINS).astype(int), BINS - 1)
+        bins = places[i][:, valid][decided, np.arange(valid.sum())]
         expected = np.bincount(bins[decided == label], minlength=BINS)
         np.testing.assert_array_equal(sure[i, :, 1], expected)
         assert sure[i].sum() == valid.sum()
@@ -80,6 +80,23 @@ def test_what_lies_under_ignored_pixels_changes_nothing():
     for count in Probabilities(bins=BINS).counters(3).values():
         found = count(logits, labels, ids)
         np.testing.assert_array_equal(count(other, labels, other.argmax(-1)), found)
+
+
+@pytest.mark.parametrize("scale", [1, 10, 100])
+def test_log_odds_are_exact_where_a_probability_would_be_one(scale):
+    logits = scale * drawn(4)[0].astype(jnp.float32)
+    found = np.asarray(histograms.log_odds(logits))
+    exact = np.moveaxis(np.asarray(logits, np.float64).reshape(8, -1, 4), -1, 1)
+    for k in range(4):
+        others = np.logaddexp.reduce(np.delete(exact, k, 1), axis=1)
+        there = np.abs(exact[:, k] - others) < 80  # exp leaves float32 beyond
+        expected = (exact[:, k] - others)[there]
+        np.testing.assert_allclose(found[:, k][there], expected, rtol=1e-4, atol=1e-5)
+    assert not np.isnan(found).any()
+    binary = logits[..., :1]
+    both = histograms.log_odds(jnp.concatenate([jnp.zeros_like(binary), binary], -1))
+    one, two = (np.clip(z, -80, 80) for z in (histograms.log_odds(binary), both))
+    np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
 
 def test_certainty_falls_in_the_last_bin():
