@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from segjax.compare.arms import Arm, Material
 from segjax.compare.numbers import Numbers, Standing
@@ -186,7 +186,10 @@ def _curves(arms: Sequence[Arm], styles: Styles) -> Figure | None:
 
 
 def series(arm: Arm, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Steps `(T,)` and values `(S, T)` of a validation value, if all seeds have it."""
+    """Steps `(T,)` and values `(S, T)` of a validation value, of the seeds that log it.
+
+    None where no step has a finite one.
+    """
     every = [
         {
             r["step"]: number(r[name])
@@ -195,6 +198,7 @@ def series(arm: Arm, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         }
         for run in arm.runs
     ]
+    every = [one for one in every if one]
     steps = sorted(set.intersection(*(set(one) for one in every))) if every else []
     values = np.array([[one[s] for s in steps] for one in every], np.float64)
     if not steps or not np.isfinite(values).any(0).all():
@@ -222,23 +226,20 @@ def _cost(numbers: Numbers, styles: Styles) -> Figure | None:
             x = getattr(s.facts, name)
             axis.plot([x, x], [100 * s.score.low, 100 * s.score.high], color=colour)
             axis.plot(x, 100 * s.score.value, mark, color=colour, ms=8)
-            axis.annotate(
-                label(s),
-                (x, 100 * s.score.value),
-                (8, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-            )
         xs = [getattr(s.facts, name) for s in found[name]]
         if max(xs) > 3 * min(xs):
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
             axis.xaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axis.margins(x=0.25)
+        axis.margins(x=0.1)
         axis.set_xlabel(what[name])
         axis.set_ylabel(f"{numbers.score.title}, %")
         axis.grid(color="#e9ecef")
+    for s in found[drawn[0]]:
+        colour, mark = styles[s.arm.name]
+        axes[0].plot([], [], mark, color=colour, ms=6, label=label(s))
+    figure.legend(loc="outside upper left", frameon=False, ncols=4, fontsize=8)
     return figure
 
 

@@ -37,25 +37,24 @@ def plain(table: Table) -> str:
 
 
 def latex(table: Table, caption: str, name: str) -> str:
-    """The table for `booktabs`, brief, columns without any value left out.
+    """The table for `booktabs`, columns without any value left out.
 
     Args:
       table: it.
       caption: plain text.
       name: behind `tab:` in the label.
     """
-    texts = table.texts(brief=True)
+    texts = table.texts()
     kept = [
         j
         for j in range(len(table.columns))
-        if table.columns[j].paper
-        and (j == 0 or any(row[j] not in ("-", UNKNOWN) for row in texts))
+        if j == 0 or any(row[j] not in ("-", UNKNOWN) for row in texts)
     ]
     columns = [table.columns[j] for j in kept]
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}[t]",
-        r"\centering\small\setlength{\tabcolsep}{4pt}",
+        r"\centering\small\setlength{\tabcolsep}{4pt}\setlength{\belowcaptionskip}{4pt}",
         rf"\caption{{{escaped(caption)}}}",
         rf"\label{{tab:{re.sub('[^a-z0-9]+', '-', name.lower())}}}",
         r"\begin{tabular}{" + "".join("l" if c.left else "r" for c in columns) + "}",

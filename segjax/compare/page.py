@@ -17,6 +17,7 @@ from segjax.compare import (
     document,
     figures,
     formats,
+    paper,
     pictures,
     statistics,
     tables,
@@ -57,7 +58,7 @@ def write(
         if table.rows:
             text = formats.comma_separated(table)
             write_text(out / "tables" / f"{name}.csv", text)
-    _write_latex(material, numbers, made, out)
+    paper.write(title(material), material, numbers, made, out)
     parts = {
         "title": title(material),
         "question": " ".join(s.get("question", "") for s in material.studies).strip(),
@@ -125,27 +126,6 @@ def _apart(indices: np.ndarray, cluster: np.ndarray) -> list[int]:
     ranked = indices.tolist()
     firsts = {cluster[i]: i for i in reversed(ranked)}.values()
     return sorted(ranked, key=lambda i: i not in firsts)[:EXTREMES]
-
-
-def _write_latex(
-    material: Material, numbers: Numbers, made: Mapping[str, Any], out: Path
-) -> None:
-    """The tables for a paper, and a document that has them all, to see them set."""
-    basis = " ".join(verdict.basis(material, numbers)[:1])
-    name, written = title(material), []
-    for key, path, words in (
-        ("arms", "table", f"{numbers.score.title} of each arm."),
-        ("differences", "tables/differences", "Paired differences."),
-        ("classes", "tables/classes", f"{made['classes'].title}."),
-        ("cost", "tables/cost", "What each arm costs."),
-    ):
-        table = made[key]
-        if table.rows:
-            caption = " ".join([f"{words[0].upper()}{words[1:]}", basis, *table.notes])
-            text = formats.latex(table, caption, f"{name}-{key}")
-            write_text(out / f"{path}.tex", text)
-            written.append(path)
-    write_text(out / "document.tex", formats.latex_document(written))
 
 
 def _markdown(parts: Mapping[str, Any]) -> str:

@@ -29,16 +29,12 @@ class Column:
       show: a value as text.
       fields: names of its values in a CSV; several where a value is a tuple.
       left: whether it is aligned to the left.
-      brief: the same in fewer letters, for paper; None for the same.
-      paper: whether it is shown on paper, where room is short.
     """
 
     title: str
     show: Callable[[Any], str]
     fields: tuple[str, ...]
     left: bool = False
-    brief: Callable[[Any], str] | None = None
-    paper: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +57,11 @@ class Table:
     bold: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
 
-    def texts(self, brief: bool = False) -> list[list[str]]:
-        """The rows as they are shown, on a screen or on paper."""
-        shows = [(c.brief if brief else None) or c.show for c in self.columns]
+    def texts(self) -> list[list[str]]:
+        """The rows as they are shown."""
         return [
-            [show(v) for show, v in zip(shows, row, strict=True)] for row in self.rows
+            [c.show(v) for c, v in zip(self.columns, row, strict=True)]
+            for row in self.rows
         ]
 
 
@@ -199,16 +195,17 @@ def differences(numbers: Numbers) -> Table:
         Column("points", lambda v: verdict.points(v, 2), ("difference",)),
         _interval(verdict.level(numbers), digits=2),
         Column("effect size", _number("{:.2f}", "-"), ("effect",)),
-        Column("wins, %", lambda v: verdict.per_cent(v, 0), ("wins",), paper=False),
-        Column("p", _p, ("p",), paper=False),
+        Column("wins, %", lambda v: verdict.per_cent(v, 0), ("wins",)),
+        Column("p", _p, ("p",)),
         Column("p corrected", _p, ("p_corrected",)),
-        Column("resolved", str, ("resolved",), left=True, brief=_yes_or_no),
+        _words("resolved"),
     )
     count = len(rows)
     notes = (
         "Paired over images, both arms on the same resamples. Effect size: Hedges' g, "
-        "the difference over the spread of a training; wins: images that the first "
-        "answers better, ties by half.",
+        "the difference over the spread of a training.",
+        "Wins: images that the first answers better in the mean over these trainings, "
+        "ties by half; of other trainings it says nothing.",
         f"Corrected by Holm over {count} comparison{'s' * (count != 1)}.",
     )
     if any(p.difference.one_seed for p in numbers.pairs):
@@ -235,12 +232,7 @@ def classes(material: Material, numbers: Numbers) -> Table:
         _words("class"),
         Column("pixels, %", lambda v: f"{100 * v:.2f}", ("share",)),
         *(
-            Column(
-                label(s),
-                _class_score,
-                tuple(f"{s.arm.name} {x}" for x in _VALUES),
-                brief=_class_value,
-            )
+            Column(label(s), _class_score, tuple(f"{s.arm.name} {x}" for x in _VALUES))
             for s in numbers.standings
         ),
     )
@@ -356,19 +348,13 @@ def _class_score(value: tuple[float, float, float]) -> str:
     return f"{verdict.per_cent(middle)} ({verdict.interval(low, high)})"
 
 
-def _yes_or_no(words: str) -> str:
-    return "yes" if words.startswith("yes") else "no"
-
-
-def _class_value(value: tuple[float, float, float]) -> str:
-    return "absent" if math.isnan(value[0]) else verdict.per_cent(value[0])
-
-
 def _kilo(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value / 1000:,.3g}"
 
 
 def _time(seconds: float | None) -> str:
+    if seconds is not None and seconds < 10:
+        return f"{seconds:.1f} s"
     return UNKNOWN if seconds is None else duration(seconds)
 
 

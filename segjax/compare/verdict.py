@@ -13,7 +13,17 @@ FEW = 6
 
 
 def headline(numbers: Numbers) -> str:
-    """One sentence for the top."""
+    """One sentence for the top, and another if a baseline is above the best arm."""
+    above = [
+        p.b
+        for p in numbers.beside
+        if p.difference.high < 0 and _kind(p.b, numbers) == "baseline"
+    ]
+    more = f" A baseline, {above[0]}, is above it." if above else ""
+    return _headline(numbers) + more
+
+
+def _headline(numbers: Numbers) -> str:
     best, pairs = numbers.best, numbers.pairs
     title = numbers.score.title
     if best.score is None:
@@ -48,9 +58,12 @@ def sentences(numbers: Numbers, few: int = FEW) -> list[str]:
     found = [of_pair(p, numbers) for p in ranked[:few]]
     if len(ranked) > few:
         found.append(f"{len(ranked) - few} more pairs stand in the table below.")
-    kinds = {s.arm.name: s.arm.kind for s in numbers.standings}
-    found += [_beside(p, kinds[p.b], numbers) for p in numbers.beside]
+    found += [_beside(p, _kind(p.b, numbers), numbers) for p in numbers.beside]
     return found + _doubts(numbers)
+
+
+def _kind(name: str, numbers: Numbers) -> str:
+    return next(s.arm.kind for s in numbers.standings if s.arm.name == name)
 
 
 def _beside(pair: Pair, kind: str, numbers: Numbers) -> str:

@@ -26,7 +26,8 @@ class Need:
     Attributes:
       parameters: trained numbers.
       gflop: 1e9 floating-point operations of a train step.
-      train_bytes: peak memory of a train step on a device, by XLA.
+      train_bytes: peak memory of a train step on a device, by XLA; on a CPU of the
+        whole process.
       seconds: of compiling and all steps, without evaluations.
     """
 
@@ -62,7 +63,7 @@ def show(study: Study, *, predict: bool = True) -> str:
         trains = shared.siblings(study, point)[0] == point
         row = [str(point.index), point.arm, str(point.seed), f"{its.parameters:,}"]
         if predict:
-            row += [f"{its.gflop:.1f}", f"{its.train_bytes / 2**20:,.0f}"]
+            row += [f"{its.gflop:,.3g}", f"{its.train_bytes / 2**20:,.0f}"]
             row.append(f"{its.seconds / 60:.1f}" if trains else "shared")
             left += its.seconds * (trains and at.state not in OVER)
         rows.append([*row, at.state])
@@ -85,7 +86,9 @@ def need(study: Study, point: Point, *, predict: bool) -> Need:
         return Need(_parameters(checked, info))
     print(f"compiling and timing {point.arm} ...", file=sys.stderr, flush=True)
     found = plan.of(checked, info, time_steps=TIMED_STEPS)
-    return Need(found.parameters, found.gflop, found.train_bytes, found.total_seconds)
+    whole = found.resident
+    needed = whole.total + whole.kept if whole else found.train_bytes
+    return Need(found.parameters, found.gflop, needed, found.total_seconds)
 
 
 _known: dict[str, DatasetInfo] = {}

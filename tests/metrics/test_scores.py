@@ -43,6 +43,27 @@ def test_every_convention_is_in_the_test_above_and_has_a_sentence():
     )
 
 
+@pytest.mark.parametrize(
+    ("system", "miou"),
+    [
+        ("mmsegmentation", 0.582),
+        ("scenic", 0.582),
+        ("Keras", 0.582),
+        ("detectron2", 0.874),
+        ("PaddleSeg", 0.687),
+        ("torchvision", np.nan),
+        ("segmentation_models_pytorch, macro", 0.437),
+        ("segmentation_models_pytorch, micro", 0.875),
+        ("cityscapesScripts", 0.582),
+        ("MONAI", 0.874),
+        ("nnU-Net", np.nan),
+    ],
+)
+def test_every_system_is_named_by_the_sentence_of_its_rule(system, miou):
+    (name,) = [n for n, text in scores.CONVENTIONS.items() if system in text]
+    np.testing.assert_allclose(scores.miou(TOY[None], name), miou, atol=5e-4)
+
+
 def test_per_class_by_hand():
     np.testing.assert_array_equal(scores.iou(TOY), [900 / 1000, 500 / 590, 0, np.nan])
     np.testing.assert_array_equal(

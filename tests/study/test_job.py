@@ -13,6 +13,7 @@ from segjax import parallel
 from segjax.core.errors import EnvironmentFault, UserError
 from segjax.report import record
 from segjax.study import claim, folder, job, preview, single, submit
+from segjax.train.resident import Resident
 
 CONFIG = '''"""Is wide better?
 
@@ -69,7 +70,11 @@ def test_a_dry_run_tells_time_and_memory_of_each_arm_once(start, capsys, monkeyp
     def of(checked, info, *, time_steps):
         asked.append(checked.model["width"])
         return SimpleNamespace(
-            parameters=7, gflop=1.25, train_bytes=3 * 2**20, total_seconds=90.0
+            parameters=7,
+            gflop=1.25,
+            train_bytes=1,
+            resident=Resident(own=2**20, total=2 * 2**20, kept=2**20),
+            total_seconds=90.0,
         )
 
     monkeypatch.setattr(preview.plan, "of", of)
@@ -78,7 +83,7 @@ def test_a_dry_run_tells_time_and_memory_of_each_arm_once(start, capsys, monkeyp
     assert asked == [2, 3]
     row = next(line for line in said.splitlines() if line.startswith("| 3 "))
     cells = [c.strip() for c in row.split("|")[1:-1]]
-    assert cells == ["3", "width=3", "1", "7", "1.2", "3", "1.5", "waiting"]
+    assert cells == ["3", "width=3", "1", "7", "1.25", "3", "1.5", "waiting"]
     assert "6 minutes of steps are left" in said
     assert not start.place.exists()
 

@@ -140,6 +140,10 @@ def test_the_largest_image_keeps_proportions_and_legal_sides(checked, monkeypatc
     assert found.exact
 
 
-def test_two_real_programs_differ_as_the_batch_does(checked, planned):
+def test_two_real_programs_differ_as_the_batch_does(checked, planned, monkeypatch):
+    whole = planned.resident
+    process = plan._bytes(_batch(checked, 16), INFO, None)
+    assert process > whole.total + whole.kept > planned.train_bytes
+    monkeypatch.setattr(plan.resident, "of", lambda *_: None)  # as on a GPU
     double = plan._bytes(_batch(checked, 16), INFO, None)
     assert planned.train_bytes < double < 2 * planned.train_bytes
