@@ -63,7 +63,7 @@ class Evaluate:
         `slide(512, 1024) | flip()`; see `predict.protocol`.
       postprocess: what is done to a prediction before it is scored or shown, an op
         string of `postprocess.STEPS` such as `median(3) | components(64)`; empty for
-        nothing.
+        nothing. While a run trains, it is validated without.
       measures: what is measured besides, an op string of `metrics.measures.MEASURES`
         such as `probabilities() | boundary(2)`; empty for nothing.
     """

@@ -1,9 +1,12 @@
 """What every step of the table does, whatever it is for."""
 
+import pathlib
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from benchmarks import postprocess as postprocess_drawn
 from segjax import postprocess
 from segjax.core.errors import UserError
 from segjax.postprocess import STEPS
@@ -86,6 +89,15 @@ def test_every_step_has_an_example():
     assert {name(case(text, 3)[0]) for text in EXAMPLES} == set(STEPS)
     for text in EXAMPLES:
         assert isinstance(case(text, 3)[0], STEPS[text.partition("(")[0]])
+
+
+def test_every_step_is_drawn_and_described():
+    root = pathlib.Path(__file__).resolve().parents[2]
+    text = (root / "docs" / "postprocess.md").read_text()
+    for step in STEPS:
+        assert f"`{step}(" in text
+        assert any(drawn.startswith(f"{step}(") for drawn in postprocess_drawn.STEPS)
+    assert (root / "docs" / "postprocess.webp").stat().st_size < 400_000
 
 
 @pytest.mark.parametrize("text", EXAMPLES)

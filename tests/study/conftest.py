@@ -56,9 +56,9 @@ def study(tmp_path, settings, monkeypatch):
     """
     monkeypatch.setattr(local, "POLL_S", 0.05)
 
-    def make(count=2, todo=None, seeds=1) -> folder.Study:
-        base = settings()
-        arms = sweep.arms({f"a{i}": {"model.width": 2 + i} for i in range(count)})
+    def make(count=2, todo=None, seeds=1, arm=None) -> folder.Study:
+        base, arm = settings(), arm or (lambda i: {"model.width": 2 + i})
+        arms = sweep.arms({f"a{i}": arm(i) for i in range(count)})
         made = points.make(sweep.product(sweep.seeds(seeds), arms), base)
         place = tmp_path / "study"
         found = folder.Study(place, "drawn", "Which?", "c.py", base, made)

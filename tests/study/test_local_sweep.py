@@ -144,6 +144,18 @@ def test_a_point_that_was_told_to_stop_ends_the_sweep(study):
     assert states(made) == ["stopped", "waiting"]
 
 
+def test_what_can_be_taken_over_is_waited_for(study):
+    def arm(i):
+        return {"evaluate.postprocess": f"mode({2 * i + 3})"}
+
+    made = study(3, {0: [[0, 2]]}, arm=arm)
+    assert local.run(made, jobs=2) == 0
+    first, *others = (made.place(p) for p in made.points)
+    ready = (first / "evaluation" / "val.json").stat().st_mtime
+    assert all((o / "starts").stat().st_mtime > ready for o in others)
+    assert starts(made) == [1] * 3
+
+
 def test_jobs_run_at_a_time_on_devices_of_their_own(study, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
     made = study(2, {0: [[0, 2]], 1: [[0, 2]]})
