@@ -105,9 +105,9 @@ class Protocol:
 
     def problems(self, model: Network, where: str) -> list[str]:
         """Why the model cannot go over an image in this way, as messages."""
-        found, shown = self.way.problems(model, where), self.way.shown
-        if found or model.sizes is None or (shown and {*shown} <= {*model.sizes}):
-            return found
+        shown = self.way.shown
+        if model.sizes is None or (shown and {*shown} <= {*model.sizes}):
+            return self.way.problems(model, where)
         other = next((size for size in shown if size not in model.sizes), "any size")
         return [
             f"{where}: {self.way} shows the network images of {other}, and it takes "
