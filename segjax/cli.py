@@ -33,6 +33,7 @@ COMMANDS = {
     "predict": "segment pictures with a trained run",
     "prepare": "store a data set as shards: decoded once, resized once",
     "replay": "run a run again from its record: the same numbers? what differs?",
+    "serve": "a page and an API for exported models",
 }
 """Name -> what it does; the code is `segjax.commands.NAME`, its blanks as `_`."""
 

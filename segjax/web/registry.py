@@ -1,0 +1,150 @@
+"""The models that are served, by name; files of a folder come and go."""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from segjax.serve.bundle import SUFFIX
+from segjax.web.limits import Limits
+from segjax.web.refused import Refused
+from segjax.web.served import DOWN, READY, STARTING, Served, Stamp
+
+LOOK_SECONDS = 2
+"""Between two looks at a folder; a file that did not change between is whole."""
+
+STARTS = 2
+"""Workers that load and compile at once."""
+
+log = logging.getLogger("segjax.web")
+
+
+class Registry:
+    """Name -> model. Requests name models; no path is ever made from a name.
+
+    Args:
+      paths: exported models that are served as long as the server runs.
+      folder: whose exported models are served as long as they lie there.
+      limits: of requests.
+    """
+
+    def __init__(self, paths: Iterable[Path], folder: Path | None, limits: Limits):
+        self._limits, self._folder = limits, folder
+        self._models: dict[str, Served] = {}
+        self._gate = asyncio.Semaphore(STARTS)
+        self._seen: dict[Path, Stamp] = {}
+        self._named = {path.resolve() for path in paths}
+        self._first: set[str] = set()
+        self._look: asyncio.Task | None = None
+        self._paths = list(paths)
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(list(self._models.values()))
+
+    def find(self, name: str) -> Served:
+        """The model of this name.
+
+        Raises:
+          Refused: there is none.
+        """
+        if name not in self._models:
+            raise Refused("no_such_model", "There is no model of this name.")
+        return self._models[name]
+
+    def default(self) -> Served:
+        """The first model that answers.
+
+        Raises:
+          Refused: none does.
+        """
+        for model in self:
+            if model.state == READY:
+                return model
+        raise Refused("not_ready", "No model is ready. Try again soon.")
+
+    @property
+    def ready(self) -> bool:
+        """Whether all that answered once answers now, and what was there first does."""
+        states = [model.state for model in self]
+        starting = [m for m in self if m.state == STARTING and m.name in self._first]
+        return READY in states and DOWN not in states and not starting
+
+    async def start(self) -> None:
+        """Start the workers of all that is there, and look out for more."""
+        for path in self._paths:
+            self._add(path)
+        if self._folder is not None:
+            for path in sorted(_files(self._folder)):
+                self._add(path)
+            self._look = asyncio.create_task(self._watch())
+        self._first = set(self._models)
+
+    async def stop(self) -> None:
+        """End all workers."""
+        if self._look is not None:
+            self._look.cancel()
+        await asyncio.gather(*(model.stop() for model in self))
+
+    def _add(self, path: Path) -> Served | None:
+        try:
+            model = Served(self._name(path), path, self._limits)
+        except OSError:
+            return None
+        self._models[model.name] = model
+        model.start(self._gate)
+        return model
+
+    def _name(self, path: Path) -> str:
+        """Of letters, digits and `-_.`, after the file, that no other model has."""
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:64].strip("-._") or "model"
+        name, number = stem, 2
+        while name in self._models:
+            name, number = f"{stem}-{number}", number + 1
+        return name
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._compare()
+            except OSError as error:
+                log.warning("the folder cannot be read: %s", error)
+
+    async def _compare(self) -> None:
+        """Bring the models to what lies in the folder."""
+        found: dict[Path, Stamp] = {}
+        for path in _files(self._folder):
+            with contextlib.suppress(OSError):
+                found[path] = Stamp.of(path)
+        whole = {p for p, stamp in found.items() if self._seen.get(p) == stamp}
+        self._seen = found
+        ours = {m.path: m for m in self if m.path.resolve() not in self._named}
+        for path, model in ours.items():
+            if path not in found:
+                log.info("%s: its file is gone", model.name)
+                del self._models[model.name]
+                await model.stop()
+            elif path in whole and found[path] != model.stamp:
+                await self._replace(model)
+        for path in sorted(whole - ours.keys()):
+            if path.resolve() not in self._named:
+                self._add(path)
+
+    async def _replace(self, old: Served) -> None:
+        """Another file in the place of a model's."""
+        log.info("%s: its file has changed", old.name)
+        new = Served(old.name, old.path, self._limits)
+        self._models[old.name] = new
+        new.start(self._gate)
+        await old.stop()
+
+
+def _files(folder: Path) -> list[Path]:
+    """The exported models in a folder, and not those that are hidden or no files."""
+    return [
+        path
+        for path in folder.glob(f"*{SUFFIX}")
+        if not path.name.startswith(".") and path.is_file()
+    ]
