@@ -8,22 +8,47 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from segjax.web.answer import as_json
+from segjax.web import schema
+from segjax.web.answer import as_json, as_page
+from segjax.web.flagged import REASONS
 from segjax.web.forms import Gone
-from segjax.web.refused import Refused
+from segjax.web.refused import CODES, Refused
 from segjax.web.served import Served
+from segjax.web.service import MAPS
 
 router = APIRouter(prefix="/api")
 
+PICTURE = "a PNG, JPEG or WebP; for models of other pixels also a TIFF or .npy file"
+REFUSALS = (400, 403, 404, 413, 415, 422, 429, 503)
 
-@router.get("/models")
+
+@router.get("", include_in_schema=False)
+async def documentation(request: Request) -> Response:
+    """This API for people."""
+    return as_page("api.html", document=request.app.openapi(), codes=CODES)
+
+
+@router.get("/models", responses=schema.answers(schema.Models))
 async def models(request: Request) -> Response:
     """The models: names, states, classes and colours, sizes, digests."""
     state = request.app.state.segjax
-    return as_json({"models": [described(model) for model in state.registry]})
+    found = [described(model) for model in state.registry]
+    return as_json({"models": found, "flags": REASONS if state.flagged else []})
 
 
-@router.post("/predict")
+@router.post(
+    "/predict",
+    responses=schema.answers(schema.Answer, *REFUSALS),
+    openapi_extra={
+        "requestBody": schema.form(
+            "picture",
+            file_picture=PICTURE,
+            models="names with commas between them; the first model if left out",
+            file_reference="a PNG of class ids, to score the answer by",
+            maps=f"of {', '.join(MAPS)}, with commas between them",
+        )
+    },
+)
 async def predict(request: Request) -> Response:
     """Segment a picture with one model or several."""
     state = request.app.state.segjax
@@ -32,7 +57,22 @@ async def predict(request: Request) -> Response:
         return as_json(await unless_gone(request, work))
 
 
-@router.post("/predict/{name}/mask.png")
+@router.post(
+    "/predict/{name}/mask.png",
+    responses={
+        200: {"content": {"image/png": {}}, "description": "The ids, with a palette"},
+        **{c: {"model": schema.Error} for c in REFUSALS},
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {},
+                **schema.form("picture", file_picture=PICTURE)["content"],
+            },
+        }
+    },
+)
 async def mask(request: Request, name: str) -> Response:
     """The ids of a picture as a palette PNG; the picture is the body, or a form's."""
     state = request.app.state.segjax
@@ -42,6 +82,47 @@ async def mask(request: Request, name: str) -> Response:
             return await _mask(request, model, form.file("picture"))
     async with state.bodies.raw(request.headers, request.receive) as content:
         return await _mask(request, model, content)
+
+
+@router.get("/drift", responses=schema.answers(schema.Drifts))
+async def drift(request: Request) -> Response:
+    """Whether the pictures of late are like those that the models learnt from."""
+    registry, found = request.app.state.segjax.registry, []
+    for model in registry:
+        try:
+            found.append({"name": model.name, **await model.likeness()})
+        except Refused as refused:
+            found.append({"name": model.name, **refused.plain()})
+    return as_json({"models": found})
+
+
+@router.post(
+    "/flag",
+    status_code=201,
+    responses={
+        201: {"model": schema.Kept},
+        **{c: {"model": schema.Error} for c in (*REFUSALS, 507)},
+    },
+    openapi_extra={
+        "requestBody": schema.form(
+            "picture",
+            "model",
+            "reason",
+            file_picture=PICTURE,
+            model="name of the model that was wrong",
+            reason=f"one of {', '.join(REASONS)}",
+            comment="in up to 500 letters",
+        )
+    },
+)
+async def flag(request: Request) -> Response:
+    """Keep a picture for those who train the next model, where the server does so."""
+    state = request.app.state.segjax
+    if state.flagged is None:
+        raise Refused("not_found", "This server keeps no pictures.")
+    async with state.bodies.form(request.headers, request.receive) as form:
+        work = state.service.flag(form, address(request), state.flagged)
+        return as_json({"id": await unless_gone(request, work)}, 201)
 
 
 async def _mask(request: Request, model: Served, content: bytes | None) -> Response:

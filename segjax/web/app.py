@@ -6,9 +6,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from segjax import __version__
-from segjax.web import api, downloads, health
+from segjax.web import api, downloads, health, static
 from segjax.web.answer import refusal
 from segjax.web.counters import Counters
+from segjax.web.flagged import Flagged
 from segjax.web.forms import Bodies
 from segjax.web.limits import Limits
 from segjax.web.refused import Refused
@@ -25,12 +26,20 @@ class State:
       bodies: reads requests.
       counters: counts.
       limits: of requests.
+      flagged: keeps flagged pictures; None if none are.
       stopping: whether the server was told to stop.
     """
 
-    def __init__(self, registry: Registry, service: Service, limits: Limits):
+    def __init__(
+        self,
+        registry: Registry,
+        service: Service,
+        limits: Limits,
+        counters: Counters,
+        flagged: Flagged | None = None,
+    ):
         self.registry, self.service, self.limits = registry, service, limits
-        self.bodies, self.counters = Bodies(limits), Counters()
+        self.bodies, self.counters, self.flagged = Bodies(limits), counters, flagged
         self.stopping = False
 
     @property
@@ -54,7 +63,7 @@ def make(state: State) -> FastAPI:
         redoc_url=None,
     )
     app.state.segjax = state
-    for router in (api.router, downloads.router, health.router):
+    for router in (api.router, downloads.router, health.router, static.router):
         app.include_router(router)
 
     @app.exception_handler(Refused)
@@ -64,7 +73,9 @@ def make(state: State) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException):
-        return await refused(request, _known(error.status_code))
+        answer = await refused(request, _known(error.status_code))
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError):

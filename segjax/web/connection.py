@@ -27,7 +27,6 @@ class Connection(H11Protocol):
     """
 
     limits: Limits
-    most: int
 
     def connection_made(self, transport) -> None:
         """A client is there; it is turned away where there are too many."""
@@ -90,18 +89,15 @@ class Connection(H11Protocol):
         """Whether it makes too little progress."""
         doing = self.doing
         self._now(doing)
+        if self.timeout_keep_alive_task is not None:  # between two requests
+            self.began = self.loop.time()
         took = self.loop.time() - self.began
         if doing == "nothing":
             return False
         if doing == "head":
-            return took > self.limits.header_seconds and not self.waits_for_next
+            return took > self.limits.header_seconds
         moved = self.transport.sent if doing == "answer" else self.moved
         return took > self.limits.grace_seconds + moved / self.limits.rate
-
-    @property
-    def waits_for_next(self) -> bool:
-        """Whether it is open between two requests, which uvicorn's own timer ends."""
-        return self.timeout_keep_alive_task is not None
 
     def _now(self, doing: str) -> None:
         if doing != self._doing:

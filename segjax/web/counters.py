@@ -24,9 +24,11 @@ class Counters:
         self._seconds = made(
             Histogram, "request_seconds", "time to answer", ("route",), buckets=SECONDS
         )
-        self.pictures = made(Counter, "pictures_total", "answered pictures", ("model",))
+        self._pictures = made(
+            Counter, "pictures_total", "answered pictures", ("model",)
+        )
         self.refused = made(Counter, "refused_total", "refused requests", ("code",))
-        self.network = made(
+        self._network = made(
             Histogram, "network_seconds", "of a network", ("model",), buckets=SECONDS
         )
         self._queue = made(Gauge, "queue", "requests with a model", ("model",))
@@ -43,6 +45,11 @@ class Counters:
         self._requests.labels(method, str(status)).inc()
         routes = (r for r in ROUTES if scope["path"].startswith(r))
         self._seconds.labels(next(routes, "other")).observe(seconds)
+
+    def answered(self, model: str, seconds: float) -> None:
+        """Count a picture that a network took so long for."""
+        self._pictures.labels(model).inc()
+        self._network.labels(model).observe(seconds)
 
     def text(self, models: Iterable, ready: bool) -> bytes:
         """As Prometheus reads it."""

@@ -20,6 +20,12 @@ from segjax.web.limits import Limits
 from segjax.web.refused import Refused
 
 PAGE = resource.getpagesize()
+NICE = 5
+"""The front answers first, where cores are few."""
+
+_COSTLY = Refused(
+    "too_costly", "The file takes too much time or memory to open, or is damaged."
+)
 
 
 def main(number: int) -> None:
@@ -42,7 +48,9 @@ def answer(message: wire.Message) -> tuple[dict, list[bytes]]:
         return pictures.difference(*message.blobs)
     if kind == "reference":
         return pictures.reference(*message.blobs, limits)
-    return pictures.picture(*message.blobs, Pixels(**message.header["pixels"]), limits)
+    pixels = Pixels(**message.header["pixels"])
+    opened = pictures.plain if kind == "plain" else pictures.picture
+    return opened(*message.blobs, pixels, limits)
 
 
 def _in_a_process(message: wire.Message) -> bytes:
@@ -58,10 +66,7 @@ def _in_a_process(message: wire.Message) -> bytes:
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) == 0:
         return content
-    refused = Refused(
-        "too_costly", "The file takes too much time or memory to open, or is damaged."
-    )
-    return b"".join(wire.pack({"refused": refused.plain()}))
+    return b"".join(wire.pack({"refused": _COSTLY.plain()}))
 
 
 def _work(message: wire.Message, write: int) -> NoReturn:
@@ -72,11 +77,15 @@ def _work(message: wire.Message, write: int) -> NoReturn:
             header, blobs = answer(message)
         except Refused as refused:
             header, blobs = {"refused": refused.plain()}, []
+        except MemoryError:
+            header, blobs = {"refused": _COSTLY.plain()}, []
         for piece in wire.pack(header, blobs):
             view = memoryview(piece)
             while view:
                 view = view[os.write(write, view) :]
         os._exit(0)
+    except Exception as error:
+        print(f"decoder: {type(error).__name__}", file=sys.stderr, flush=True)
     finally:
         os._exit(1)
 
@@ -99,4 +108,5 @@ def _confine(limits: Limits) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(NICE)
     main(int(sys.argv[1]))

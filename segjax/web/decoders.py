@@ -34,7 +34,9 @@ class Decoders:
         """End them."""
         await asyncio.gather(*(child.stop() for child in self._all))
 
-    async def picture(self, content: bytes, pixels: Mapping[str, Any], most: int):
+    async def picture(
+        self, content: bytes, pixels: Mapping[str, Any], most: int
+    ) -> Message:
         """A picture as an array; see `pictures.picture`.
 
         Args:
@@ -49,7 +51,15 @@ class Decoders:
         limits = dataclasses.replace(self.limits, network_pixels=most)
         return await self._ask("picture", [content], limits, pixels=dict(pixels))
 
-    async def reference(self, content: bytes):
+    async def plain(self, content: bytes, pixels: Mapping[str, Any]) -> Message:
+        """A picture encoded anew; see `pictures.plain`.
+
+        Raises:
+          Refused: it is none.
+        """
+        return await self._ask("plain", [content], self.limits, pixels=dict(pixels))
+
+    async def reference(self, content: bytes) -> Message:
         """A mask as an array; see `pictures.reference`.
 
         Raises:

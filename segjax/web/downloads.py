@@ -11,7 +11,7 @@ from segjax.web.served import Served, Stamp
 router = APIRouter(prefix="/models")
 
 
-@router.api_route("/{name}/download", methods=["GET", "HEAD"])
+@router.get("/{name}/download")
 async def download(request: Request, name: str) -> Response:
     """The exported model, one file."""
     model = _known(request, name)

@@ -84,10 +84,12 @@ class Gate:
 
         try:
             self._refuse(scope)
-            await self._app(scope, receive, answered)
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            await self._app({**scope, "method": method}, receive, answered)
         except Gone:
             pass
         except Refused as refused:
+            self._counters.refused.labels(refused.code).inc()
             await refusal(scope, refused)(scope, receive, answered)
         except Exception:
             trouble.exception("a request ended in an error")

@@ -21,7 +21,6 @@ class Limits:
       parts: of a form, files and fields.
       models: that one request may ask.
       queue: requests that wait for a model or are with it.
-      share: those of them that one address may have.
       connections: at once.
       header_seconds: until the head of a request is there.
       grace_seconds: that a body or an answer may take whatever its rate.
@@ -43,7 +42,6 @@ class Limits:
     parts: int = 16
     models: int = 4
     queue: int = 8
-    share: int = 6
     connections: int = 1000
     header_seconds: float = 10
     grace_seconds: float = 10
@@ -54,6 +52,12 @@ class Limits:
     worker_seconds: float = 60
     idle_seconds: float = 15
     drain_seconds: float = 10
+
+    @property
+    def share(self) -> int:
+        """Requests of one address that are at work at once, so that others have room
+        in the queue."""
+        return max(1, 3 * self.queue // 4)
 
     def __post_init__(self):
         fields = dataclasses.asdict(self)

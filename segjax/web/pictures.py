@@ -5,7 +5,8 @@ content, and the size read from the head before any pixel is decoded.
 """
 
 import io
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cv2
@@ -35,13 +36,24 @@ _OPENED = ("PNG", "JPEG", "MPO", "WEBP", "TIFF")
 
 
 def prepare() -> None:
-    """Let Pillow load what it needs, and nothing else of what it could read."""
+    """Load all code that pictures need, as none can be loaded later, and let Pillow
+    know no other format."""
+    cv2.setNumThreads(1)
+    warnings.simplefilter("ignore")  # of Pillow, about pictures; sizes are refused here
     Image.init()
     Image.ID[:] = [name for name in Image.ID if name in _OPENED]
-    for name in list(Image.OPEN):
-        if name not in _OPENED:
-            del Image.OPEN[name]
-    cv2.setNumThreads(1)
+    noise = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for kind in ("PNG", "JPEG", "WEBP", "TIFF"):
+        buffer = io.BytesIO()
+        Image.fromarray(noise).save(buffer, kind, exif=exif)
+        decode.decode_image(buffer.getvalue(), kind)
+        stored.decode(buffer.getvalue(), kind, RGB)
+    buffer = io.BytesIO()
+    np.save(buffer, noise)
+    stored.decode(buffer.getvalue(), "npy", RGB)
+    _smaller(noise, 16)
 
 
 def picture(content: bytes, pixels: Pixels, limits: Limits) -> tuple[dict, list[bytes]]:
@@ -59,10 +71,7 @@ def picture(content: bytes, pixels: Pixels, limits: Limits) -> tuple[dict, list[
     Raises:
       Refused: it is no such picture, or too large.
     """
-    formats = FORMATS if pixels == RGB else EXACT
-    _refuse_format(content, formats, "The picture")
-    _refuse_size(content, limits, "The picture")
-    image = _decoded(lambda: decode.decode_image(content, "the picture", pixels))
+    image = _image(content, pixels, limits)
     height, width = image.shape[:2]
     image = _smaller(image, limits.network_pixels)
     header = {
@@ -72,6 +81,23 @@ def picture(content: bytes, pixels: Pixels, limits: Limits) -> tuple[dict, list[
         "dtype": image.dtype.name,
     }
     return header, [image.tobytes()]
+
+
+def plain(content: bytes, pixels: Pixels, limits: Limits) -> tuple[dict, list[bytes]]:
+    """A picture encoded anew, so that nothing but its pixels is left.
+
+    Returns:
+      `suffix` of the file in the blob: `.png` of 8-bit RGB, else `.npy`.
+
+    Raises:
+      Refused: it is no such picture, or too large.
+    """
+    image, buffer = _image(content, pixels, limits), io.BytesIO()
+    if pixels == RGB:
+        Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+        return {"suffix": ".png"}, [buffer.getvalue()]
+    np.save(buffer, image)
+    return {"suffix": ".npy"}, [buffer.getvalue()]
 
 
 def reference(content: bytes, limits: Limits) -> tuple[dict, list[bytes]]:
@@ -85,7 +111,10 @@ def reference(content: bytes, limits: Limits) -> tuple[dict, list[bytes]]:
     """
     _refuse_format(content, MASKS, "The reference mask", "bad_reference")
     _refuse_size(content, limits, "The reference mask")
-    ids = _decoded(lambda: decode.decode_label(content, "the reference"))
+    try:
+        ids = _decoded(lambda: decode.decode_label(content, "the reference"))
+    except Refused as refused:
+        raise Refused("bad_reference", refused.message) from None
     if ids.min() < 0 or ids.max() > 255:
         raise Refused(
             "bad_reference",
@@ -113,13 +142,22 @@ def difference(one: bytes, other: bytes) -> tuple[dict, list[bytes]]:
     return {"agreement": float(1 - unlike.mean())}, [buffer.getvalue()]
 
 
-def _decoded(run) -> np.ndarray:
+def _image(content: bytes, pixels: Pixels, limits: Limits) -> np.ndarray:
+    formats = FORMATS if pixels == RGB else EXACT
+    _refuse_format(content, formats, "The picture")
+    _refuse_size(content, limits, "The picture")
+    return _decoded(lambda: decode.decode_image(content, "the picture", pixels), pixels)
+
+
+def _decoded(run: Callable[[], np.ndarray], pixels: Pixels = RGB) -> np.ndarray:
     try:
         return run()
     except stored.Undeclared as error:
-        raise Refused("other_pixels", _plain(error)) from None
+        what = _words(error).partition(";")[0]
+        text = f"{what}; the model takes {pixels}."
+        raise Refused("other_pixels", text) from None
     except SegjaxError as error:
-        raise Refused("damaged", _plain(error)) from None
+        raise Refused("damaged", _words(error)) from None
     except MemoryError:
         raise
     except Exception as error:  # whatever a damaged file raises
@@ -177,7 +215,7 @@ def _smaller(image: np.ndarray, most: int) -> np.ndarray:
     return np.dstack(planes)
 
 
-def _plain(error: SegjaxError) -> str:
+def _words(error: SegjaxError) -> str:
     """Its message, short, in letters that cannot harm."""
     text = "".join(c if c.isprintable() else "?" for c in str(error))
     return text[:1].upper() + text[1:300]

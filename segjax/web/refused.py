@@ -27,6 +27,7 @@ CODES = {
     "not_ready": 503,
     "busy": 503,
     "late": 503,
+    "full": 507,
 }
 """Code of an error -> HTTP status."""
 

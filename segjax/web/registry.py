@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
 
 from segjax.serve.bundle import SUFFIX
@@ -35,10 +35,11 @@ class Registry:
         self._models: dict[str, Served] = {}
         self._gate = asyncio.Semaphore(STARTS)
         self._seen: dict[Path, Stamp] = {}
-        self._named = {path.resolve() for path in paths}
-        self._first: set[str] = set()
-        self._look: asyncio.Task | None = None
         self._paths = list(paths)
+        self._named = {path.resolve() for path in self._paths}
+        self._first: set[str] = set()
+        self._coming: dict[str, Served] = {}
+        self._tasks: set[asyncio.Task] = set()
 
     def __iter__(self) -> Iterator[Served]:
         return iter(list(self._models.values()))
@@ -78,14 +79,15 @@ class Registry:
         if self._folder is not None:
             for path in sorted(_files(self._folder)):
                 self._add(path)
-            self._look = asyncio.create_task(self._watch())
+            self._keep(self._watch())
         self._first = set(self._models)
 
     async def stop(self) -> None:
         """End all workers."""
-        if self._look is not None:
-            self._look.cancel()
-        await asyncio.gather(*(model.stop() for model in self))
+        for task in self._tasks:
+            task.cancel()
+        models = [*self, *self._coming.values()]
+        await asyncio.gather(*(model.stop() for model in models))
 
     def _add(self, path: Path) -> Served | None:
         try:
@@ -124,21 +126,44 @@ class Registry:
         for path, model in ours.items():
             if path not in found:
                 log.info("%s: its file is gone", model.name)
-                del self._models[model.name]
+                self._models.pop(model.name)
                 await model.stop()
-            elif path in whole and found[path] != model.stamp:
-                await self._replace(model)
+                continue
+            latest = self._coming.get(model.name, model)
+            if path in whole and found[path] != latest.stamp:
+                self._keep(self._replace(model))
         for path in sorted(whole - ours.keys()):
             if path.resolve() not in self._named:
                 self._add(path)
 
     async def _replace(self, old: Served) -> None:
-        """Another file in the place of a model's."""
+        """Put another file in the place of a model's as soon as it is known to be good,
+        or not to be."""
         log.info("%s: its file has changed", old.name)
-        new = Served(old.name, old.path, self._limits)
-        self._models[old.name] = new
+        earlier = self._coming.pop(old.name, None)
+        try:
+            new = Served(old.name, old.path, self._limits)
+        except OSError:  # gone again
+            return
+        self._coming[old.name] = new
         new.start(self._gate)
-        await old.stop()
+        if earlier is not None:
+            await earlier.stop()
+        await new.settled.wait()
+        if self._coming.get(old.name) is not new:
+            return
+        del self._coming[old.name]
+        if old.name in self._models:
+            self._models[old.name] = new
+            await old.stop()
+        else:
+            await new.stop()
+
+    def _keep(self, work: Coroutine) -> None:
+        """Let something run beside; asyncio alone does not hold on to it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """A model as the front sees it: a process that is started, asked, and replaced."""
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 import logging
@@ -29,6 +30,12 @@ START_SECONDS = 300
 
 SETTLED_SECONDS = 60
 """A process that lasted so long ended by chance: the next start does not wait."""
+
+RECENT = 500
+"""Pictures whose features are kept."""
+
+VERDICT_SECONDS = 10
+"""How long what was said of them holds."""
 
 log = logging.getLogger("segjax.web")
 
@@ -62,8 +69,11 @@ class Served:
       state: `starting`, `ready`, `down` or `failed`.
       reason: why it has failed.
       about: what its worker says of it; empty until it has answered once.
+      recent: features of the pictures that it answered last.
+      settled: set once it has answered or failed.
       restarts: processes that ended.
       waiting: requests that wait for it or are with it.
+      compiled: programs that its worker has compiled.
     """
 
     def __init__(self, name: str, path: Path, limits: Limits):
@@ -72,6 +82,9 @@ class Served:
         self.state, self.reason = STARTING, ""
         self.about: dict[str, Any] = {}
         self.restarts = self.waiting = self.compiled = 0
+        self.settled = asyncio.Event()
+        self.recent: collections.deque[dict] = collections.deque(maxlen=RECENT)
+        self._verdict: tuple[float, dict] | None = None
         self._child: Child | None = None
         self._turn = asyncio.Lock()
         self._life: asyncio.Task | None = None
@@ -117,6 +130,18 @@ class Served:
         exchange.add_done_callback(heard)
         return await asyncio.shield(exchange), waited
 
+    async def likeness(self) -> dict[str, Any]:
+        """Whether the pictures of late are like those that it learnt from.
+
+        Raises:
+          Refused: as `ask`.
+        """
+        now = time.monotonic()
+        if self._verdict is None or now - self._verdict[0] > VERDICT_SECONDS:
+            answer, _ = await self.ask({"recent": list(self.recent)}, [])
+            self._verdict = now, answer.header
+        return self._verdict[1]
+
     def refuse_unless_free(self) -> None:
         """Raises:
         Refused: there is no place in the queue, or no worker.
@@ -142,6 +167,7 @@ class Served:
         finally:
             self._turn.release()
             self.waiting -= 1
+        self.compiled = answer.header.get("compiled", self.compiled)
         if "refused" in answer.header:
             raise Refused.of(answer.header["refused"])
         return answer
@@ -181,6 +207,8 @@ class Served:
             return
         if "ready" in heard.header:
             self.about, self.state = heard.header["ready"], READY
+            self.settled.set()
+            self.compiled = heard.header["compiled"]
             log.info("%s: ready", self.name)
         else:
             self._fail(heard.header["failed"])
@@ -188,4 +216,5 @@ class Served:
 
     def _fail(self, reason: str) -> None:
         self.state, self.reason = FAILED, reason
+        self.settled.set()
         log.error("%s: %s", self.name, reason)

@@ -15,7 +15,9 @@ import uvicorn
 from segjax.core.errors import EnvironmentFault
 from segjax.web import app
 from segjax.web.connection import Connection, watch
+from segjax.web.counters import Counters
 from segjax.web.decoders import Decoders
+from segjax.web.flagged import Flagged
 from segjax.web.gate import Gate
 from segjax.web.limits import Limits
 from segjax.web.registry import Registry
@@ -41,6 +43,7 @@ class Settings:
       hosts: names that the server goes by; those of this machine alone, if it listens
         to it alone; any, if empty.
       decoders: pictures that are opened at once.
+      flagged: folder in which flagged pictures are kept; None for none.
       proxy: address of a proxy whose word is taken for the client's address.
       log_addresses: whether the log has the addresses of clients.
       limits: of requests.
@@ -52,6 +55,7 @@ class Settings:
     port: int = 8000
     hosts: tuple[str, ...] = ()
     decoders: int = 2
+    flagged: Path | None = None
     proxy: str = ""
     log_addresses: bool = False
     limits: Limits = dataclasses.field(default_factory=Limits)
@@ -73,6 +77,13 @@ def run(settings: Settings) -> int:
     Raises:
       EnvironmentFault: the port cannot be had.
     """
+    for name in ("uvicorn", "uvicorn.error"):  # which tells of each bad request
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if not settings.alone and not settings.hosts:
+        log.warning(
+            "listening to more than this machine, under any name: name those that the "
+            "server goes by with --allow-host"
+        )
     _allow_files(4 * settings.limits.connections)
     return asyncio.run(_run(settings))
 
@@ -81,9 +92,12 @@ async def _run(settings: Settings) -> int:
     limits = settings.limits
     registry = Registry(settings.paths, settings.folder, limits)
     decoders = Decoders(settings.decoders, limits)
-    state = app.State(registry, Service(registry, decoders, limits), limits)
+    flagged = settings.flagged and Flagged(settings.flagged)
+    counters = Counters()
+    service = Service(registry, decoders, limits, counters)
+    state = app.State(registry, service, limits, counters, flagged)
     hosts = {*settings.hosts, *(LOOPBACK if settings.alone else ())}
-    gate = Gate(app.make(state), state.counters, hosts, settings.log_addresses)
+    gate = Gate(app.make(state), counters, hosts, settings.log_addresses)
     kind = type("Connection", (Connection,), {"limits": limits})
     config = uvicorn.Config(
         gate,

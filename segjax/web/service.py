@@ -9,7 +9,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from segjax.web.counters import Counters
 from segjax.web.decoders import Decoders
+from segjax.web.flagged import Flagged, checked
 from segjax.web.forms import Form
 from segjax.web.limits import Limits
 from segjax.web.refused import Refused
@@ -19,6 +21,8 @@ from segjax.web.served import Served
 MAPS = ("confidence", "entropy", "errors")
 """Pictures that are drawn on request, besides the ids."""
 
+NO_PICTURE = "Send a picture as the file `picture`."
+
 
 class Service:
     """What the pages and the API both call.
@@ -27,9 +31,17 @@ class Service:
       registry: the models.
       decoders: that open pictures.
       limits: of requests.
+      counters: of pictures.
     """
 
-    def __init__(self, registry: Registry, decoders: Decoders, limits: Limits):
+    def __init__(
+        self,
+        registry: Registry,
+        decoders: Decoders,
+        limits: Limits,
+        counters: Counters,
+    ):
+        self._counters = counters
         self.registry, self.decoders, self.limits = registry, decoders, limits
         self._at_work: collections.Counter[str] = collections.Counter()
 
@@ -46,13 +58,38 @@ class Service:
         models, maps = self._models(form), _maps(form)
         content = form.file("picture")
         if not content:
-            raise Refused("no_picture", "Send a picture as the file `picture`.")
+            raise Refused("no_picture", NO_PICTURE)
         found = await self.ask(content, models, maps, address, form.file("reference"))
         differences = await self._differences(found["models"])
         for each in found["models"]:
             if "maps" in each:
                 each["maps"] = {k: data_uri(png) for k, png in each["maps"].items()}
         return {**found, "differences": differences}
+
+    async def flag(self, form: Form, address: str, flagged: Flagged) -> str:
+        """Keep the picture of a form with `picture`, `model`, `reason`, `comment`.
+
+        Returns:
+          The name that it was given.
+
+        Raises:
+          Refused: the form is wrong, the picture is none, or cannot be kept.
+        """
+        fields, content = form.fields, form.file("picture")
+        reason, comment = checked(fields.get("reason", ""), fields.get("comment", ""))
+        model = self.registry.find(fields.get("model", ""))
+        if not content:
+            raise Refused("no_picture", NO_PICTURE)
+        found = await self.ask(content, [model], ["palette"], address)
+        plain = await self.decoders.plain(content, model.about["pixels"])
+        mask = found["models"][0]["maps"]["palette"]
+        entry = {
+            "model": model.name,
+            "sha256": model.about["sha256"],
+            "reason": reason,
+            "comment": comment,
+        }
+        return await flagged.keep(plain.blobs[0], plain.header["suffix"], mask, entry)
 
     async def ask(
         self,
@@ -149,6 +186,9 @@ class Service:
             header["reference"] = [truth.header["height"], truth.header["width"]]
         answer, waited = await model.ask(header, blobs)
         said, names = answer.header, model.about["class_names"]
+        if said["features"]:
+            model.recent.append(said["features"])
+        self._counters.answered(model.name, said["seconds"]["network"])
         shares = zip(names, said["shares"], strict=True)
         return {
             "name": model.name,

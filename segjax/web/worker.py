@@ -7,11 +7,13 @@ ends, and the front starts another.
     python -m segjax.web.worker FD FILE
 """
 
+import os
 import socket
 import sys
 import time
 from typing import Any
 
+import jax.monitoring
 import numpy as np
 
 from segjax import process
@@ -21,12 +23,14 @@ from segjax.postprocess import Chain
 from segjax.predict.whole import Prediction, prepare
 from segjax.serve.load import Model, load
 from segjax.web import answers, wire
+from segjax.web.likeness import Likeness
 from segjax.web.refused import Refused
 
 MOST_NUMBERS = 100_000_000
 """Probabilities of a picture that are held at once; see `network_pixels`."""
 
-FAULT = 75
+NICE = 5
+"""The front answers first, where cores are few."""
 
 
 def main(number: int, path: str) -> int:
@@ -38,7 +42,8 @@ def main(number: int, path: str) -> int:
     except UserError as error:
         wire.send(connection, {"failed": str(error)})
         return 0
-    wire.send(connection, {"ready": served.described()})
+    ready = {"ready": served.described(), "compiled": served.compiled}
+    wire.send(connection, ready)
     while (message := wire.receive(connection)) is not None:
         try:
             header, blobs = served.answer(message)
@@ -57,9 +62,16 @@ class Served:
 
     def __init__(self, model: Model):
         self.model = model
+        self._compiled = _count_compiled()
         self._chain = _Timed(model.postprocess().steps)
         predictor = model.predictor(postprocess=self._chain)
+        self._likeness = Likeness(model)
         self._predict = predictor.predict(probabilities=True)
+
+    @property
+    def compiled(self) -> int:
+        """Programs that jax has compiled for it."""
+        return len(self._compiled)
 
     def described(self) -> dict[str, Any]:
         """What the front and its clients must know of the model."""
@@ -97,32 +109,33 @@ class Served:
         for size in (*inner, tuple(2 * n for n in largest), (37, 53)):
             self.predict(np.zeros((*size, pixels.channels), pixels.depth))
 
-    def predict(self, image: np.ndarray) -> Prediction:
-        """The classes and probabilities of an image.
+    def predict(self, image: np.ndarray) -> tuple[np.ndarray, Prediction]:
+        """The image behind the evaluation ops, and its classes and probabilities.
 
         Raises:
           Refused: the network gives numbers that are none.
         """
         label = np.full(image.shape[:2], IGNORE, np.uint8)
         example = {IMAGE: image, LABEL: label, INDEX: np.int64(0)}
-        model = self.model
-        ready = prepare(example, model.host_ops)
-        (found,) = self._predict(model.variables, [ready])
+        ready = prepare(example, self.model.host_ops)
+        (found,) = self._predict(self.model.variables, [ready])
         if not np.isfinite(found.probabilities).all():
-            if not model.check().close:
+            if not self.model.check().close:
                 raise ArithmeticError("the model computes no more what it should")
             raise Refused(
                 "no_answer", "The network gives no finite numbers for this picture."
             )
-        return found
+        return ready[IMAGE], found
 
     def answer(self, message: wire.Message) -> tuple[dict, list[bytes]]:
-        """The answer to `predict`: numbers, and pictures by name.
+        """The answer to a picture: numbers, and maps by name; or to recent features.
 
         Raises:
           Refused: the reference does not fit, or the network fails.
         """
         asked = message.header
+        if "recent" in asked:
+            return self._likeness.verdict(asked["recent"]), []
         image = np.frombuffer(message.blobs[0], asked["dtype"]).reshape(asked["shape"])
         size, info = (asked["height"], asked["width"]), self.model.info
         truth = None
@@ -130,7 +143,7 @@ class Served:
             flat = np.frombuffer(message.blobs[1], np.uint8)
             truth = answers.understood(flat.reshape(asked["reference"]), size, info)
         begin = time.perf_counter()
-        found = self.predict(image)
+        seen, found = self.predict(image)
         predicted = time.perf_counter()
         ids = _at(found.ids, size)
         pictures = {"ids": answers.grey(ids)}
@@ -155,6 +168,8 @@ class Served:
             "shares": answers.class_shares(ids, info.num_classes),
             "scores": None if truth is None else answers.scored(ids, truth, info),
             "pictures": list(pictures),
+            "features": self._likeness.features(seen, found.ids, found.probabilities),
+            "compiled": self.compiled,
         }
         return header, list(pictures.values())
 
@@ -173,6 +188,18 @@ class _Timed(Chain):
         return found
 
 
+def _count_compiled() -> list[str]:
+    """A list that grows by one with each program that jax compiles from now on."""
+    programs: list[str] = []
+
+    def heard(event: str, seconds: float, **_) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            programs.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(heard)
+    return programs
+
+
 def _at(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A map at another size: each pixel takes the nearest one's value."""
     if values.shape == size:
@@ -185,6 +212,7 @@ def _at(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 if __name__ == "__main__":
+    os.nice(NICE)
     process.prepare()
     process.keep_compiled()
     sys.exit(main(int(sys.argv[1]), sys.argv[2]))
