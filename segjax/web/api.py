@@ -13,6 +13,7 @@ from segjax.web.answer import as_json, as_page
 from segjax.web.flagged import REASONS
 from segjax.web.forms import Gone
 from segjax.web.refused import CODES, Refused
+from segjax.web.registry import Registry
 from segjax.web.served import Served
 from segjax.web.service import MAPS
 
@@ -87,13 +88,7 @@ async def mask(request: Request, name: str) -> Response:
 @router.get("/drift", responses=schema.answers(schema.Drifts))
 async def drift(request: Request) -> Response:
     """Whether the pictures of late are like those that the models learnt from."""
-    registry, found = request.app.state.segjax.registry, []
-    for model in registry:
-        try:
-            found.append({"name": model.name, **await model.likeness()})
-        except Refused as refused:
-            found.append({"name": model.name, **refused.plain()})
-    return as_json({"models": found})
+    return as_json({"models": await likenesses(request.app.state.segjax.registry)})
 
 
 @router.post(
@@ -132,6 +127,21 @@ async def _mask(request: Request, model: Served, content: bytes | None) -> Respo
     work = service.ask(content, [model], ["palette"], address(request))
     (found,) = (await unless_gone(request, work))["models"]
     return Response(found["maps"]["palette"], media_type="image/png")
+
+
+async def likenesses(registry: Registry) -> list[dict[str, Any]]:
+    """Of each model: what its worker says of the pictures of late, or why it does not.
+
+    Args:
+      registry: the models.
+    """
+    found = []
+    for model in registry:
+        try:
+            found.append({"name": model.name, **await model.likeness()})
+        except Refused as refused:
+            found.append({"name": model.name, **refused.plain()})
+    return found
 
 
 def described(model: Served) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from segjax.web.counters import Counters
 from segjax.web.flagged import Flagged
 from segjax.web.forms import Bodies
 from segjax.web.limits import Limits
+from segjax.web.pages import cards, drift, home
 from segjax.web.refused import Refused
 from segjax.web.registry import Registry
 from segjax.web.service import Service
@@ -63,8 +64,8 @@ def make(state: State) -> FastAPI:
         redoc_url=None,
     )
     app.state.segjax = state
-    for router in (api.router, downloads.router, health.router, static.router):
-        app.include_router(router)
+    for part in (home, cards, drift, api, downloads, health, static):
+        app.include_router(part.router)
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused):

@@ -30,10 +30,12 @@ class Form:
     Attributes:
       fields: name -> text; of several of one name the last.
       files: name -> what the client calls the file, for display alone, and its bytes.
+      empty: names of parts for a file for which none was chosen.
     """
 
     fields: dict[str, str] = dataclasses.field(default_factory=dict)
     files: dict[str, list[tuple[str, bytes]]] = dataclasses.field(default_factory=dict)
+    empty: set[str] = dataclasses.field(default_factory=set)
 
     def file(self, name: str) -> bytes | None:
         """The bytes of the one file of a name; None if there is none.
@@ -193,9 +195,11 @@ class _Reader:
     def _end(self) -> None:
         if self._file is None:
             self._form.fields[self._field] = self._content.decode(errors="replace")
-        elif self._file or self._content:  # browsers send an empty one for no file
+        elif self._file or self._content:
             named = self._file, bytes(self._content)
             self._form.files.setdefault(self._field, []).append(named)
+        else:  # browsers send an empty one for no file
+            self._form.empty.add(self._field)
 
     def _done(self) -> None:
         self._whole = True

@@ -27,6 +27,20 @@ class Pixels(Said):
     depth: Literal["uint8", "uint16", "float32"]
 
 
+class Measured(Said):
+    """What a model scored when its file was made."""
+
+    dataset: str
+    split: str
+    images: int
+    protocol: str = Field(description="how pictures were shown to it")
+    postprocess: str = Field(description="what was done to its answers")
+    convention: str = Field(description="the rule of the means")
+    miou: float
+    mean_dice: float
+    pixel_accuracy: float
+
+
 class About(Said):
     """A model; what stands behind `state` is there once it has been ready."""
 
@@ -39,6 +53,8 @@ class About(Said):
     parameters: int = 0
     licence: str = ""
     dataset: str = Field("", description="that it was trained on")
+    note: str = Field("", description="on its scores: how far annotators agree")
+    scores: Measured | None = Field(None, description="null if its file has none")
     class_names: list[str] = Field([], description="the place is the class's id")
     class_colours: list[list[int]] = Field([], description="RGB, 0 to 255")
     pixels: Pixels | None = Field(None, description="of the pictures that it takes")

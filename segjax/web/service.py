@@ -221,9 +221,9 @@ class Service:
         return found
 
 
-def data_uri(png: bytes) -> str:
-    """A PNG file as an address that holds it."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def data_uri(content: bytes, kind: str = "image/png") -> str:
+    """A file as an address that holds it."""
+    return f"data:{kind};base64," + base64.b64encode(content).decode()
 
 
 def _kind(model: Served) -> tuple:

@@ -24,6 +24,7 @@ from segjax.predict.whole import Prediction, prepare
 from segjax.serve.load import Model, load
 from segjax.web import answers, wire
 from segjax.web.likeness import Likeness
+from segjax.web.measured import measured
 from segjax.web.refused import Refused
 
 MOST_NUMBERS = 100_000_000
@@ -83,6 +84,8 @@ class Served:
             "parameters": about.parameters,
             "licence": about.licence,
             "dataset": about.dataset["name"],
+            "note": model.info.note,
+            "scores": measured(model.manifest),
             "class_names": list(model.info.class_names),
             "class_colours": [list(c) for c in model.info.class_colours],
             "pixels": about.dataset["pixels"],
