@@ -16,7 +16,9 @@ from PIL import Image
 from segjax.data.datasets import streets
 from segjax.web.pages.samples import FOLDER, SAMPLES
 
-SIZE = (384, 576)
+SIZE = (128, 192)
+"""That of `configs/streets_unet.py`, by which a first model is made."""
+
 SCENES = {"noon": 13, "evening": 16, "fog": 14, "night": 20}
 """Name -> place in the test split of seed 0."""
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from segjax.web.flagged import REASONS
 from segjax.web.pages import upload
 from segjax.web.pages.page import models, page
-from segjax.web.pages.samples import SAMPLES
+from segjax.web.pages.samples import CLASSES, SAMPLES
 from segjax.web.refused import Refused
 
 router = APIRouter(include_in_schema=False)
@@ -47,6 +47,7 @@ def _home(request: Request, refused: Refused | None = None) -> Response:
         alert=refused.message if refused else "",
         models=models(request),
         samples=SAMPLES,
+        sample_classes=CLASSES,
         limits=state.limits,
         prefix=upload.MODEL,
         extensions=upload.EXTENSIONS,

@@ -32,6 +32,21 @@ class Sample:
         return f"{self.name}_truth.png"
 
 
+CLASSES = (
+    "sky",
+    "building",
+    "pole",
+    "road",
+    "sidewalk",
+    "vegetation",
+    "sign",
+    "fence",
+    "car",
+    "person",
+    "cyclist",
+)
+"""Of the true masks; models of other classes are not scored by them."""
+
 SAMPLES = (
     Sample("noon", "Noon"),
     Sample("evening", "Evening"),

@@ -100,10 +100,27 @@ async def _one(
         return result
     result.source = _shown(content)
     for said, model in zip(result.answer["models"], models, strict=True):
-        said["about"] = schema.About(**described(model))
+        said["about"] = about = schema.About(**described(model))
         if "maps" in said:
+            said["rows"] = _rows(said, about)
             said["maps"] = {k: data_uri(png) for k, png in said["maps"].items()}
     return result
+
+
+def _rows(said: dict[str, Any], about: schema.About) -> list[dict[str, Any]]:
+    """The classes that occur in an answer or its reference, the largest first."""
+    shares = {each["id"]: each["share"] for each in said["shares"]}
+    scores = {each["id"]: each for each in (said["scores"] or {}).get("classes", ())}
+    return [
+        {
+            "name": about.class_names[k],
+            "colour": about.class_colours[k],
+            "share": shares.get(k, 0),
+            "iou": scores.get(k, {}).get("iou"),
+            "dice": scores.get(k, {}).get("dice"),
+        }
+        for k in sorted(shares.keys() | scores, key=lambda k: -shares.get(k, 0))
+    ]
 
 
 def _shown(content: bytes) -> str:

@@ -10,10 +10,10 @@ def percent(part: float | None) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as kB or MB."""
-    if count < 1_000_000:
-        return f"{max(1, round(count / 1000))} kB"
-    return f"{count / 1e6:.1f} MB"
+    """Bytes as kB or MB, of 1024 each."""
+    if count < 2**20:
+        return f"{max(1, round(count / 2**10))} kB"
+    return f"{count / 2**20:.3g} MB"
 
 
 def short(count: int) -> str:
@@ -22,6 +22,11 @@ def short(count: int) -> str:
         if count >= unit:
             return f"{count / unit:.1f} {letters}"
     return str(count)
+
+
+def sentence(text: str) -> str:
+    """Words with a large first letter; the others are as they were."""
+    return text[:1].upper() + text[1:]
 
 
 def seconds(duration: float) -> str:

@@ -5,7 +5,8 @@ import { say } from "./say.js";
 /**
  * Listen for pictures.
  * @param {HTMLFormElement} form the page's form, which works without this script, too
- * @param {(files: File[], reference: Blob?) => void} take told of pictures
+ * @param {(files: File[], reference: Blob?, classes: string?) => void} take told of
+ *   pictures; `classes` are those of the reference, if they are known
  */
 export function listen(form, take) {
   const reference = form.elements.reference;
@@ -27,9 +28,10 @@ export function listen(form, take) {
     link.addEventListener("click", async (e) => {
       e.preventDefault();
       const { sample, truth } = link.dataset;
+      const classes = link.closest("[data-classes]").dataset.classes;
       try {
         const [picture, mask] = await Promise.all([link.href, truth].map(fetched));
-        take([new File([picture], `${sample}.webp`, { type: picture.type })], mask);
+        take([new File([picture], `${sample}.webp`, { type: picture.type })], mask, classes);
       } catch {
         say("The server does not answer.");
       }

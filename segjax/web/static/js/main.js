@@ -20,9 +20,14 @@ intake.listen(form, take);
 keys.listen(() => shown);
 models.follow();
 
-function take(files, reference) {
+function take(files, reference, classes) {
   const chosen = models.chosen;
   if (!chosen.length) return say("Choose a model first.");
+  const other = chosen.find((name) => classes && models.about.get(name)?.class_names.join() !== classes);
+  if (other) {
+    reference = null;
+    say(`Not scored: ${other} has other classes than the true mask.`);
+  }
   const most = Number(form.dataset.mostBytes);
   files.forEach((file, i) => {
     if (file.size > most) {

@@ -4,12 +4,12 @@ import { duration, make, percent, swatch } from "./make.js";
 
 /** All tables of a result of `answer.opened`. */
 export function numbers(result) {
-  const found = make("div", { class: "tables" });
-  if (result.said.some((said) => said.scores)) found.append(scores(result));
-  if (result.differences.length) found.append(agreement(result));
-  found.append(times(result));
-  for (const said of result.said) found.append(classes(said, result));
-  return found;
+  const short = make("div", { class: "tables" });
+  if (result.said.some((said) => said.scores)) short.append(scores(result));
+  if (result.differences.length) short.append(agreement(result));
+  short.append(times(result));
+  const long = result.said.map((said) => classes(said, result));
+  return make("div", {}, short, make("div", { class: "tables" }, ...long));
 }
 
 function scores({ said }) {
@@ -56,7 +56,8 @@ function classes(said, { width, height }) {
 
 function section(title, words, content) {
   const scroll = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, content);
-  return make("details", { open: "" }, make("summary", {}, title), scroll,
+  const folded = matchMedia("(max-width: 520px)").matches ? {} : { open: "" };
+  return make("details", folded, make("summary", {}, title), scroll,
     ...(words ? [make("p", { class: "faint" }, words)] : []));
 }
 

@@ -15,6 +15,8 @@ function table(colourOf) {
   return new Uint32Array(bytes.buffer);
 }
 
+const LINES = 1200; // pixels of an outline's canvas, along the longer side
+
 const CLEAR = [0, 0, 0, 0];
 
 /** Of class ids: hidden classes are clear. */
@@ -40,23 +42,28 @@ export function drawn(values, width, height, colours) {
   return canvasOf(pixels, width, height);
 }
 
-/** Lines where classes meet, white with a dark side, of those that are shown. */
+/** Lines where classes meet that are not both hidden, white; the canvas is finer than
+ * a small picture, so that lines are thin. */
 export function outlined(ids, width, height, hidden) {
-  const thick = Math.max(1, Math.round(Math.max(width, height) / 900));
-  const pixels = new Uint32Array(ids.length);
-  const light = new Uint32Array(Uint8Array.of(255, 255, 255, 255).buffer)[0];
+  const longer = Math.max(width, height);
+  const fine = Math.max(1, Math.ceil(LINES / longer));
+  const thick = Math.max(1, Math.round(longer / LINES));
+  const canvas = new OffscreenCanvas(width * fine, height * fine);
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
+  const meet = (i, j) => ids[i] !== ids[j] && !(hidden.has(ids[i]) && hidden.has(ids[j]));
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const i = y * width + x;
-      const right = x + thick < width ? ids[i + thick] : ids[i];
-      const below = y + thick < height ? ids[i + thick * width] : ids[i];
-      const meets = ids[i] !== right || ids[i] !== below;
-      if (meets && !(hidden.has(ids[i]) && hidden.has(right) && hidden.has(below))) {
-        pixels[i] = light;
+      if (x + 1 < width && meet(i, i + 1)) {
+        context.fillRect((x + 1) * fine, y * fine, thick, fine + thick);
+      }
+      if (y + 1 < height && meet(i, i + width)) {
+        context.fillRect(x * fine, (y + 1) * fine, fine + thick, thick);
       }
     }
   }
-  return canvasOf(pixels, width, height);
+  return canvas;
 }
 
 /** Ids where a mask of 0 and 1 is 1; 255 elsewhere, which has no colour. */

@@ -64,7 +64,7 @@ export class Pane {
     context.setTransform(
       scale, 0, 0, scale, width / 2 - view.x * scale, height / 2 - view.y * scale,
     );
-    context.imageSmoothingEnabled = scale < 2;
+    context.imageSmoothingEnabled = true;
     this.paint(context, this);
   }
 

@@ -154,13 +154,13 @@ export class Result {
       context.fillStyle = "rgb(128 128 128 / .6)";
       context.fillRect(0, 0, width, height);
     }
-    context.imageSmoothingEnabled = false;
+    context.imageSmoothingEnabled = context.getTransform().a < 1;
     context.globalAlpha = bitmap ? this.find("[data-opacity]").value / 100 : 1;
     const layer = this.layers.of(said, map);
     if (layer) context.drawImage(layer, 0, 0);
     context.globalAlpha = 1;
     if (map === "ids" && pressed(this.find("[data-outline]"))) {
-      context.drawImage(this.layers.outline(said), 0, 0);
+      context.drawImage(this.layers.outline(said), 0, 0, width, height);
     }
   }
 
