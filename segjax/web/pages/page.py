@@ -33,6 +33,7 @@ def page(
         {**SAME, **(headers or {})},
         here=request.url.path,
         words=words,
+        keeps=request.app.state.segjax.flagged is not None,
         version=__version__,
         **values,
     )

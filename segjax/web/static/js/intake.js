@@ -10,6 +10,7 @@ import { say } from "./say.js";
  */
 export function listen(form, take) {
   const reference = form.elements.reference;
+  form.classList.toggle("touch", navigator.maxTouchPoints > 0);
   const takeAll = (files) => {
     if (!files.length) return;
     take([...files], reference.files[0]);

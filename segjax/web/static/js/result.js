@@ -91,8 +91,9 @@ export class Result {
     place.replaceChildren();
     this.panes = layout === "swipe" ? [this.swipePane(place)] : this.gridPanes(place);
     const { width, height } = this.result;
-    place.dataset.count = this.panes.length;
-    place.dataset.shape = height > 1.2 * width ? "tall" : "wide";
+    const look = this.find(".look");
+    look.dataset.count = this.panes.length;
+    look.dataset.shape = height > 1.2 * width ? "tall" : "wide";
     this.draw();
   }
 
