@@ -26,9 +26,7 @@ REFUSALS = (400, 403, 404, 413, 415, 422, 429, 503)
 @router.get("", include_in_schema=False)
 async def documentation(request: Request) -> Response:
     """This API for people."""
-    return as_page(
-        "api.html", here="/api", document=request.app.openapi(), codes=CODES
-    )
+    return as_page("api.html", here="/api", document=request.app.openapi(), codes=CODES)
 
 
 @router.get("/models", responses=schema.answers(schema.Models))

@@ -1,4 +1,4 @@
-"""Whether the pictures of late are like those that the models learnt from, as a page."""
+"""The page that says whether pictures of late are like those that models learnt from."""
 
 import dataclasses
 

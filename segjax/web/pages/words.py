@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 def percent(part: float | None) -> str:
     """A share in per cent, with one digit behind the point."""
-    return "–" if part is None else f"{100 * part:.1f} %"
+    return "\N{EN DASH}" if part is None else f"{100 * part:.1f} %"
 
 
 def size(count: int) -> str:

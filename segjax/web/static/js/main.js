@@ -43,7 +43,7 @@ async function answered(question, answer) {
   const result = await show(question, answer);
   gallery.add(result, shown.layers.of(result.said[0], "ids"));
   const names = result.said.map((said) => said.title).join(", ");
-  say(`${question.name}: answered by ${names}.`);
+  say(`${question.name}: answered by ${names}.`, true);
 }
 
 async function show(question, answer) {

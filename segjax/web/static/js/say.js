@@ -15,11 +15,11 @@ const ADVICE = {
 
 let timer;
 
-/** Show a sentence for a while, and have it read out. */
-export function say(words) {
+/** Show a sentence for a while, and have it read out; `quietly`, the latter alone. */
+export function say(words, quietly = false) {
   const place = document.getElementById("say");
   place.textContent = words;
-  place.classList.add("shown");
+  place.classList.toggle("shown", !quietly);
   clearTimeout(timer);
   timer = setTimeout(() => place.classList.remove("shown"), SHOWN);
 }
