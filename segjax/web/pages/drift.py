@@ -1,4 +1,4 @@
-"""The page that says whether pictures of late are like those that models learnt from."""
+"""The page that says whether pictures of late are like those of the training."""
 
 import dataclasses
 
