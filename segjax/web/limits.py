@@ -43,15 +43,15 @@ class Limits:
     models: int = 4
     queue: int = 8
     connections: int = 1000
-    header_seconds: float = 10
-    grace_seconds: float = 10
+    header_seconds: float | int = 10
+    grace_seconds: float | int = 10
     rate: int = 32 * 1024
-    request_seconds: float = 30
-    decode_seconds: float = 5
+    request_seconds: float | int = 30
+    decode_seconds: float | int = 5
     decode_bytes: int = 768 * MB
-    worker_seconds: float = 60
-    idle_seconds: float = 15
-    drain_seconds: float = 10
+    worker_seconds: float | int = 60
+    idle_seconds: float | int = 15
+    drain_seconds: float | int = 10
 
     @property
     def share(self) -> int:

@@ -157,6 +157,8 @@ def _decoded(run: Callable[[], np.ndarray], pixels: Pixels = RGB) -> np.ndarray:
         text = f"{what}; the model takes {pixels}."
         raise Refused("other_pixels", text) from None
     except SegjaxError as error:
+        if isinstance(error.__context__, MemoryError):
+            raise MemoryError from None
         raise Refused("damaged", _words(error)) from None
     except MemoryError:
         raise
