@@ -14,7 +14,7 @@ from segjax.web.measured import measured
 from segjax.web.pages import cards, samples, upload, words
 from segjax.web.refused import Refused
 from segjax.web.registry import Registry
-from tests.web.test_api import png
+from tests.web.program import png
 
 ABOUT = {
     "title": "Roads <b>& more",
