@@ -1,10 +1,11 @@
 """The pages without a browser: what they say, their status, and what they escape."""
 
+import asyncio
 import re
 
+import httpx
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
 from segjax.data.datasets import streets
 from segjax.web import answers, app, served, service, static
@@ -116,6 +117,24 @@ class Service(service.Service):
         }
 
 
+class Pages:
+    """A client of an application in this process."""
+
+    def __init__(self, application):
+        self._transport = httpx.ASGITransport(application)
+
+    def get(self, address, **given):
+        return asyncio.run(self._ask("GET", address, **given))
+
+    def post(self, address, **given):
+        return asyncio.run(self._ask("POST", address, **given))
+
+    async def _ask(self, method, address, **given):
+        base = {"base_url": "http://localhost", "headers": HTML}
+        async with httpx.AsyncClient(transport=self._transport, **base) as client:
+            return await client.request(method, address, **given)
+
+
 @pytest.fixture(scope="module")
 def pages():
     limits = Limits()
@@ -126,7 +145,7 @@ def pages():
         "bad": Model("bad", "failed", {}, "no model <at all>"),
     }
     state = app.State(registry, Service(), limits, Counters())
-    return TestClient(app.make(state), headers=HTML)
+    return Pages(app.make(state))
 
 
 def files(*named):
