@@ -13,7 +13,7 @@ export class Pane {
    */
   constructor(canvas, view, paint, over) {
     Object.assign(this, { canvas, view, paint, over, fingers: new Map(), due: false });
-    canvas.parentElement.style.setProperty("--ratio", view.width / view.height);
+    canvas.closest("figure").style.setProperty("--ratio", view.width / view.height);
     this.sizes = new ResizeObserver(() => this.draw());
     this.sizes.observe(canvas);
     this.heard = () => this.draw();
