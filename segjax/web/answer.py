@@ -46,7 +46,6 @@ def refusal(scope: Mapping[str, Any], refused: Refused) -> Response:
         refused.headers,
         title=http.HTTPStatus(refused.status).phrase,
         message=refused.message,
-        status=refused.status,
     )
 
 
