@@ -10,7 +10,7 @@ from pathlib import Path
 from segjax.serve.bundle import SUFFIX
 from segjax.web.limits import Limits
 from segjax.web.refused import Refused
-from segjax.web.served import DOWN, READY, STARTING, Served, Stamp
+from segjax.web.served import DOWN, FAILED, READY, STARTING, Served, Stamp
 
 LOOK_SECONDS = 2
 """Between two looks at a folder; a file that did not change between is whole."""
@@ -39,6 +39,7 @@ class Registry:
         self._named = {path.resolve() for path in self._paths}
         self._first: set[str] = set()
         self._coming: dict[str, Served] = {}
+        self._leaving: set[Served] = set()
         self._tasks: set[asyncio.Task] = set()
 
     def __iter__(self) -> Iterator[Served]:
@@ -55,15 +56,15 @@ class Registry:
         return self._models[name]
 
     def default(self) -> Served:
-        """The first model that answers.
+        """The first model whose file is good; while it is down no other steps in.
 
         Raises:
-          Refused: none does.
+          Refused: there is none.
         """
         for model in self:
-            if model.state == READY:
+            if model.state != FAILED:
                 return model
-        raise Refused("not_ready", "No model is ready. Try again soon.")
+        raise Refused("not_ready", "There is no model.")
 
     @property
     def ready(self) -> bool:
@@ -86,7 +87,7 @@ class Registry:
         """End all workers."""
         for task in self._tasks:
             task.cancel()
-        models = [*self, *self._coming.values()]
+        models = [*self, *self._coming.values(), *self._leaving]
         await asyncio.gather(*(model.stop() for model in models))
 
     def _add(self, path: Path) -> Served | None:
@@ -127,7 +128,7 @@ class Registry:
             if path not in found:
                 log.info("%s: its file is gone", model.name)
                 self._models.pop(model.name)
-                await model.stop()
+                self._keep(self._retire(model))
                 continue
             latest = self._coming.get(model.name, model)
             if path in whole and found[path] != latest.stamp:
@@ -155,9 +156,15 @@ class Registry:
         del self._coming[old.name]
         if old.name in self._models:
             self._models[old.name] = new
-            await old.stop()
+            await self._retire(old)
         else:
             await new.stop()
+
+    async def _retire(self, model: Served) -> None:
+        """End a model that is not listed any more."""
+        self._leaving.add(model)
+        await model.retire()
+        self._leaving.discard(model)
 
     def _keep(self, work: Coroutine) -> None:
         """Let something run beside; asyncio alone does not hold on to it."""

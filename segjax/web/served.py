@@ -20,7 +20,7 @@ STARTING, READY, DOWN, FAILED = "starting", "ready", "down", "failed"
 its file is no good, and nothing is started until the file changes."""
 
 PAUSES = (0, 1, 2, 5, 10, 30)
-"""Seconds before the next start, after so many ends in a row."""
+"""Seconds before the next start, after so many ends in a row before an answer."""
 
 MOST_FAILURES = 3
 """Ends in a row of a process that has never answered, until its file has failed."""
@@ -28,8 +28,8 @@ MOST_FAILURES = 3
 START_SECONDS = 300
 """For loading and compiling; a process that takes longer is killed."""
 
-SETTLED_SECONDS = 60
-"""A process that lasted so long ended by chance: the next start does not wait."""
+RETIRE_SECONDS = 5
+"""For requests that are on their way to a model that another one has replaced."""
 
 RECENT = 500
 """Pictures whose features are kept."""
@@ -86,6 +86,7 @@ class Served:
         self.recent: collections.deque[dict] = collections.deque(maxlen=RECENT)
         self._verdict: tuple[float, dict] | None = None
         self._child: Child | None = None
+        self._answered = False
         self._turn = asyncio.Lock()
         self._life: asyncio.Task | None = None
 
@@ -106,6 +107,13 @@ class Served:
                 await self._life
         if self._child is not None:
             await self._child.stop()
+
+    async def retire(self) -> None:
+        """Stop once nobody asks it any more; whoever found it just now still may."""
+        await asyncio.sleep(RETIRE_SECONDS)
+        while self.waiting:
+            await asyncio.sleep(0.1)
+        await self.stop()
 
     async def ask(
         self, header: Mapping[str, Any], blobs: Sequence[bytes]
@@ -158,9 +166,12 @@ class Served:
             limit = self.limits.worker_seconds
             if not (await asyncio.wait([exchange], timeout=limit))[0]:
                 log.warning("%s: no answer in time; its worker is replaced", self.name)
-                await child.kill()
+                await self._lose(child)
             answer = await exchange
+            if answer.header.get("ends"):
+                await self._lose(child)
         except Broken:
+            await self._lose(child)
             raise Refused(
                 "no_answer", "The model's process ended. Another one starts; try again."
             ) from None
@@ -171,6 +182,12 @@ class Served:
         if "refused" in answer.header:
             raise Refused.of(answer.header["refused"])
         return answer
+
+    async def _lose(self, child: Child) -> None:
+        """Do without a worker that has ended, or that should."""
+        if child is self._child and self.state == READY:
+            self.state = DOWN
+        await child.kill()
 
     def _refuse_unless_ready(self) -> None:
         if self.state == FAILED:
@@ -183,14 +200,13 @@ class Served:
         failures = 0
         while self.state != FAILED:
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-            begin = time.monotonic()
+            self._answered = False
             async with gate:
                 await self._begin()
             if self.state == FAILED:
                 return
             code = await self._child.ended()
-            lasted = time.monotonic() - begin
-            failures = 0 if lasted > SETTLED_SECONDS else failures + 1
+            failures = 0 if self._answered else failures + 1
             self.restarts += 1
             self.state = DOWN if self.about else STARTING
             log.warning("%s: its worker ended (%d)", self.name, code)
@@ -207,6 +223,7 @@ class Served:
             return
         if "ready" in heard.header:
             self.about, self.state = heard.header["ready"], READY
+            self._answered = True
             self.settled.set()
             self.compiled = heard.header["compiled"]
             log.info("%s: ready", self.name)
@@ -215,6 +232,7 @@ class Served:
             await self._child.stop()
 
     def _fail(self, reason: str) -> None:
-        self.state, self.reason = FAILED, reason
+        self.state = FAILED
+        self.reason = reason.replace(str(self.path), self.path.name)  # for strangers
         self.settled.set()
         log.error("%s: %s", self.name, reason)

@@ -157,7 +157,7 @@ class Service:
                 del self._at_work[address]
 
     def _models(self, form: Form) -> list[Served]:
-        """Those that a form names, each once; else the first that is ready."""
+        """Those that a form names, each once; else the default."""
         text = form.fields.get("models", "")
         names = list(dict.fromkeys(filter(None, (n.strip() for n in text.split(",")))))
         if len(names) > self.limits.models:

@@ -52,7 +52,7 @@ def main(number: int, path: str) -> int:
             header, blobs = {"refused": refused.plain()}, []
         except Exception:
             lost = Refused("no_answer", "The model could not answer. Try again.")
-            wire.send(connection, {"refused": lost.plain()})
+            wire.send(connection, {"refused": lost.plain(), "ends": True})
             raise
         wire.send(connection, header, blobs)
     return 0

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from segjax.core.pixels import Pixels
-from tests.web.program import exported, serving
+from tests.web.program import exported, png, serving
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +24,20 @@ def models(tmp_path_factory, drawn):
 @pytest.fixture(scope="session")
 def deep(tmp_path_factory):
     """A model of one channel of float32."""
-    path = tmp_path_factory.mktemp("deep") / "deep.segjax"
-    return exported(path, pixels=Pixels(1, "float32"))
+    root = tmp_path_factory.mktemp("deep")
+    for folder in ("images", "masks"):
+        (root / folder).mkdir()
+    for i in range(4):
+        np.save(root / f"images/{i}.npy", np.full((24, 32, 1), i, np.float32))
+        (root / f"masks/{i}.png").write_bytes(png(np.zeros((24, 32), np.uint8)))
+    (root / "classes.txt").write_text("0 background\n1 disc")
+    ops = "normalize((0.5,), (0.25,))"
+    data = {"name": "folder", "root": str(root), "val_share": 0.5}
+    return exported(
+        root / "deep.segjax",
+        data={**data, "channels": 1, "depth": "float32"},
+        input={"train_ops": ops, "eval_ops": ops},
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Tiny exported models, a server of them as a program of its own, and files for it."""
 
 import contextlib
-import dataclasses
 import io
 import json
 import os
@@ -19,7 +18,6 @@ import jaxtyping
 from PIL import Image
 
 from segjax import config, parts
-from segjax.core.pixels import RGB
 from segjax.data import datasets
 from segjax.serve import export
 
@@ -48,14 +46,13 @@ sys.exit(server.run(server.Settings(port=0, **given)))
 """`segjax serve` with limits that the command line does not change."""
 
 
-def exported(path, seed=0, pixels=RGB, **changes):
+def exported(path, seed=0, **changes):
     """Write a tiny U-Net with random weights as an exported model."""
     checked = config.resolve({**TINY, **changes})
     info = datasets.make(split="val", **checked.data).info
-    info = dataclasses.replace(info, pixels=pixels)
     made = parts.make(checked, info)
-    image = jnp.zeros((1, *SIZES[0], pixels.channels), pixels.depth)
-    image = made.normalize(image)
+    shape = 1, *SIZES[0], info.pixels.channels
+    image = made.normalize(jnp.zeros(shape, info.pixels.depth))
     variables = made.model.init(jax.random.key(seed), image, train=False)
     jaxtyping.config.update("jaxtyping_disable", True)  # sides are symbols in exports
     try:
@@ -124,7 +121,7 @@ class Server:
     def children(self):
         """Program and number of each child."""
         out = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
             capture_output=True,
             text=True,
         ).stdout
