@@ -15,6 +15,7 @@ from tests.web.program import exported, serving
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
+expect = playwright.expect
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
@@ -160,7 +161,7 @@ def test_models_are_switched_compared_and_scored(visit):
     choose(page, "tiny", "other")
     page.set_input_files("#score", TRUTH)
     result.locator("text=Scores against the reference mask").wait_for()
-    assert result.locator("canvas").count() == 2
+    expect(result.locator("canvas")).to_have_count(2)
     assert "Mean over classes that are true" in result.inner_text()
     for name in ("confidence", "entropy", "errors", "difference"):
         page.select_option("[data-map]", name)
@@ -246,7 +247,7 @@ def test_pictures_come_by_drop_paste_and_sample_and_stay_for_the_visit(visit):
     page.locator("#result h2", has_text="fog.webp").wait_for()
     assert page.locator("#result >> text=Scores against").is_visible()
     entries = page.locator("#gallery li")
-    assert entries.count() == 3
+    expect(entries).to_have_count(3)
     entries.last.locator("button").click()
     page.locator("#result h2", has_text="drop.webp").wait_for()
     page.click("[data-clear]")
@@ -262,8 +263,8 @@ def test_several_pictures_at_once(visit):
         for i in range(3)
     ]
     send(page, *named)
-    assert page.locator("#gallery li").count() == 3
-    assert page.locator("#queue li").count() == 0
+    expect(page.locator("#gallery li")).to_have_count(3)
+    expect(page.locator("#queue li")).to_have_count(0)
 
 
 def test_what_goes_wrong_is_told_and_nothing_is_lost(visit):
@@ -292,7 +293,8 @@ def test_what_goes_wrong_is_told_and_nothing_is_lost(visit):
     page.set_input_files("#picture", [PICTURE])
     page.locator("#queue", has_text="Next try in 1 s").wait_for()
     page.locator("#queue li").wait_for(state="detached")
-    assert len(tries) == 2 and page.locator("#gallery li").count() == 2
+    expect(page.locator("#gallery li")).to_have_count(2)
+    assert len(tries) == 2
     page.unroute("**/api/predict")
     page.context.set_offline(True)
     page.set_input_files("#picture", [PICTURE])
@@ -300,7 +302,7 @@ def test_what_goes_wrong_is_told_and_nothing_is_lost(visit):
     page.context.set_offline(False)
     page.click("#queue [data-again]")
     page.locator("#queue li").wait_for(state="detached")
-    assert page.locator("#gallery li").count() == 3
+    expect(page.locator("#gallery li")).to_have_count(3)
 
 
 def test_a_model_that_is_put_into_the_folder_appears(visit, folder):
