@@ -42,6 +42,9 @@ HEADERS = {
 NEVER_KEPT = {"cache-control": "no-store"}
 """For what does not say itself how long it may be kept."""
 
+MOST_HEAD = 32 * 1024
+"""Bytes of a request's headers; h11 has a bound for heads that come in pieces alone."""
+
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 log = logging.getLogger("segjax.web.requests")
@@ -103,8 +106,11 @@ class Gate:
 
     def _refuse(self, scope) -> None:
         """Raises:
-        Refused: the request is for another server, or sent by a page of another.
+        Refused: the request is for another server, sent by a page of another, or has
+          too long a head.
         """
+        if sum(len(k) + len(v) for k, v in scope["headers"]) > MOST_HEAD:
+            raise Refused("bad_request", "The head of the request is too long.")
         headers = {
             k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]
         }
