@@ -161,7 +161,7 @@ def _exported(run: Path) -> Path:
         return path
     print(f"{run}: is exported to {path}", file=sys.stderr)
     command = [sys.executable, "-m", "segjax", "export", str(run), "--out", str(path)]
-    if subprocess.run(command, stdout=sys.stderr).returncode:
+    if subprocess.run(command, stdout=2).returncode:
         raise UserError(
             f"{run}: cannot be exported; see above. Run `segjax export {run}` with "
             "what it asks for, then serve the file."

@@ -7,6 +7,7 @@ answer. So a picture that harms the decoder harms itself.
     python -m segjax.web.decoder FD
 """
 
+import contextlib
 import os
 import resource
 import signal
@@ -109,4 +110,5 @@ def _confine(limits: Limits) -> None:
 
 if __name__ == "__main__":
     os.nice(NICE)
-    main(int(sys.argv[1]))
+    with contextlib.suppress(BrokenPipeError, wire.Broken):  # the front has ended
+        main(int(sys.argv[1]))

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from segjax.serve.load import Model
-
 try:
     from segjax.serve import statistics
 except ImportError:
@@ -24,12 +22,12 @@ class Likeness:
     """The features of pictures beside those of a model's reference.
 
     Args:
-      model: whose file may have a reference.
+      stored: the reference, as the model's file has it; empty if it has none.
+      class_names: of the ids.
     """
 
-    def __init__(self, model: Model):
-        self._names = model.info.class_names
-        stored = getattr(model, "statistics", None)
+    def __init__(self, stored: Mapping[str, Any], class_names: Sequence[str]):
+        self._names = class_names
         self._reference = statistics.reference(stored) if stored else {}
 
     @property
@@ -84,5 +82,5 @@ class Likeness:
         }
 
 
-def _quantiles(values: Sequence[float]) -> list[float]:
+def _quantiles(values: Sequence[float] | np.ndarray) -> list[float]:
     return [float(q) for q in np.quantile(np.asarray(values, float), QUANTILES)]

@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import resource
 import signal
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,8 +102,6 @@ async def _run(settings: Settings) -> int:
     kind = type("Connection", (Connection,), {"limits": limits})
     config = uvicorn.Config(
         gate,
-        host=settings.host,
-        port=settings.port,
         http=kind,
         ws="none",
         loop="asyncio",
@@ -117,12 +116,13 @@ async def _run(settings: Settings) -> int:
         h11_max_incomplete_event_size=32 * 1024,
     )
     server = _Server(config, state)
-    await decoders.start()
-    await registry.start()
-    try:
-        await server.serve()
-    finally:
-        await asyncio.gather(registry.stop(), decoders.stop())
+    with server.listening_to_signals(), _listening(settings) as listener:
+        await decoders.start()
+        await registry.start()
+        try:
+            await server.serve([listener])
+        finally:
+            await asyncio.gather(registry.stop(), decoders.stop())
     return 128 + server.signal if server.signal else 0
 
 
@@ -134,21 +134,17 @@ class _Server(uvicorn.Server):
         self.state, self.signal = state, 0
 
     async def startup(self, sockets=None) -> None:
-        try:
-            await super().startup(sockets)
-        except SystemExit:
-            at = f"{self.config.host}:{self.config.port}"
-            raise EnvironmentFault(
-                f"{at}: cannot be listened at; another program may do. Give another "
-                "--port or --host."
-            ) from None
-        port = self.servers[0].sockets[0].getsockname()[1]
-        log.info("listening at http://%s:%d", self.config.host, port)
+        await super().startup(sockets)
         connections = self.server_state.connections
         self._watch = asyncio.create_task(watch(connections, self.state.limits))
 
-    @contextlib.contextmanager
     def capture_signals(self):
+        """Nothing here: signals may come before uvicorn serves."""
+        return contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def listening_to_signals(self):
+        """Take the first signal as the wish to end in order."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._told, number)
@@ -170,6 +166,24 @@ class _Server(uvicorn.Server):
             self.should_exit = True
 
         asyncio.get_running_loop().call_later(NOTICE_SECONDS, stop)
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+      EnvironmentFault: the port cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{settings.host}:{settings.port}: cannot be listened at "
+            f"({error.strerror}). Give another --port or --host."
+        ) from None
+    log.info("listening at http://%s:%d", settings.host, listener.getsockname()[1])
+    return listener
 
 
 def _allow_files(number: int) -> None:

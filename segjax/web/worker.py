@@ -7,6 +7,7 @@ ends, and the front starts another.
     python -m segjax.web.worker FD FILE
 """
 
+import contextlib
 import os
 import socket
 import sys
@@ -66,7 +67,8 @@ class Served:
         self._compiled = _count_compiled()
         self._chain = _Timed(model.postprocess().steps)
         predictor = model.predictor(postprocess=self._chain)
-        self._likeness = Likeness(model)
+        stored = getattr(model, "statistics", {})
+        self._likeness = Likeness(stored, model.info.class_names)
         self._predict = predictor.predict(probabilities=True)
 
     @property
@@ -218,4 +220,5 @@ if __name__ == "__main__":
     os.nice(NICE)
     process.prepare()
     process.keep_compiled()
-    sys.exit(main(int(sys.argv[1]), sys.argv[2]))
+    with contextlib.suppress(BrokenPipeError, wire.Broken):  # the front has ended
+        sys.exit(main(int(sys.argv[1]), sys.argv[2]))

@@ -66,14 +66,15 @@ def exported(path, seed=0, **changes):
 class Server:
     """The server as a program; `log` has the lines that it wrote."""
 
-    def __init__(self, *paths, **settings):
+    def __init__(self, *paths, command=None, environ=None, **settings):
         given = {"paths": [str(p) for p in paths], **settings}
-        environ = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+        run = [sys.executable, "-c", RUN, json.dumps(given, default=str)]
+        own = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, json.dumps(given, default=str)],
+            command or run,
             stderr=subprocess.PIPE,
             text=True,
-            env=environ,
+            env={**own, **(environ or {})},
         )
         self.log: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
