@@ -33,6 +33,7 @@ COMMANDS = {
     "predict": "segment pictures with a trained run",
     "prepare": "store a data set as shards: decoded once, resized once",
     "replay": "run a run again from its record: the same numbers? what differs?",
+    "serve": "a page and an API for exported models",
 }
 """Name -> what it does; the code is `segjax.commands.NAME`, its blanks as `_`."""
 
@@ -76,9 +77,10 @@ def _run(words: list[str]) -> int:
     if rest and not (getattr(command, "OVERRIDES", None) and _overrides(rest)):
         parser.error(f"{rest[0]}: no such argument")
     args.overrides = rest
-    from absl import logging
+    with contextlib.suppress(ModuleNotFoundError):  # not where models are served alone
+        from absl import logging
 
-    logging.set_verbosity(logging.WARNING)  # orbax tells every file at INFO
+        logging.set_verbosity(logging.WARNING)  # orbax tells every file at INFO
     try:
         return command.run(args)
     except Exception as error:
