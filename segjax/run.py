@@ -110,7 +110,7 @@ class _Run:
         workdir: Path,
         writer: bool,
         begin: float,
-        section: Mapping | None,
+        section: Mapping | None = None,
     ):
         self.config, self.workdir = checked, workdir
         self.writer, self.begin, self.section = writer, begin, section

@@ -41,7 +41,7 @@ def test_growing_scatters_each_pixel_and_keeps_the_first(size):
     x = jax.random.normal(jax.random.key(0), (1, 3, 4, 2))
     kernel = np.asarray(jax.random.normal(jax.random.key(1), (3, 3, 2, 5)))
     variables = {"params": {"conv": {"kernel": kernel, "bias": jnp.zeros(5)}}}
-    found = Grow(5, jnp.float32).apply(variables, x, (1, *size, 7))
+    found = Grow(5, jnp.float32).apply(variables, x, size)
     wanted = np.zeros((7, 9, 5))
     for i, j in np.ndindex(3, 4):
         wanted[2 * i : 2 * i + 3, 2 * j : 2 * j + 3] += np.asarray(x)[0, i, j] @ kernel
