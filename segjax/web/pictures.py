@@ -16,21 +16,9 @@ from PIL import Image
 from segjax.core.errors import SegjaxError
 from segjax.core.pixels import RGB, Pixels
 from segjax.data import decode, stored
+from segjax.web.formats import EXACT, FORMATS, MASKS
 from segjax.web.limits import Limits
 from segjax.web.refused import Refused
-
-FORMATS = {
-    "PNG": (b"\x89PNG\r\n\x1a\n",),
-    "JPEG": (b"\xff\xd8\xff",),
-    "WebP": (b"RIFF",),
-}
-"""Name -> how a file begins; what every model takes of 8-bit RGB."""
-
-EXACT = {**FORMATS, "TIFF": (b"II*\0", b"MM\0*"), ".npy": (stored.NPY,)}
-"""The same for models of other pixels."""
-
-MASKS = {"PNG": FORMATS["PNG"]}
-"""The same for reference masks."""
 
 MOST_CHUNKS = 10_000
 """Of a PNG, and segments of a JPEG before its pixels; Pillow reads each in Python."""
