@@ -87,7 +87,7 @@ class Served:
         self._verdict: tuple[float, dict] | None = None
         self._child: Child | None = None
         self._answered = False
-        self._turn = asyncio.Lock()
+        self._turn, self._judging = asyncio.Lock(), asyncio.Lock()
         self._life: asyncio.Task | None = None
 
     @property
@@ -144,11 +144,12 @@ class Served:
         Raises:
           Refused: as `ask`.
         """
-        now = time.monotonic()
-        if self._verdict is None or now - self._verdict[0] > VERDICT_SECONDS:
-            answer, _ = await self.ask({"recent": list(self.recent)}, [])
-            self._verdict = now, answer.header
-        return self._verdict[1]
+        async with self._judging:  # one question for all who ask at once
+            now = time.monotonic()
+            if self._verdict is None or now - self._verdict[0] > VERDICT_SECONDS:
+                answer, _ = await self.ask({"recent": list(self.recent)}, [])
+                self._verdict = now, answer.header
+            return self._verdict[1]
 
     def refuse_unless_free(self) -> None:
         """Raises:
@@ -201,8 +202,13 @@ class Served:
         while self.state != FAILED:
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             self._answered = False
-            async with gate:
-                await self._begin()
+            try:
+                async with gate:
+                    await self._begin()
+            except OSError as error:  # of the system, which may recover
+                log.error("%s: its worker does not start: %s", self.name, error)
+                failures += 1
+                continue
             if self.state == FAILED:
                 return
             code = await self._child.ended()

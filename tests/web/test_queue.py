@@ -95,6 +95,7 @@ def test_who_leaves_gives_the_place_back(narrow, image):
     assert first.answer.status_code == 200
 
 
+@pytest.mark.slow
 def test_an_answer_that_does_not_come_in_time_is_late(models, image):
     limits = {"request_seconds": 1}
     with serving(models / "tiny.segjax", limits=limits) as server:
