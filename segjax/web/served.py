@@ -90,11 +90,6 @@ class Served:
         self._turn, self._judging = asyncio.Lock(), asyncio.Lock()
         self._life: asyncio.Task | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """Of its worker, while there is one."""
-        return self._child.pid if self._child and self._child.alive else None
-
     def start(self, gate: asyncio.Semaphore) -> None:
         """Keep a worker running from now on; `gate` lets few start at once."""
         self._life = asyncio.create_task(self._live(gate))
