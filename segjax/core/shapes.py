@@ -1,12 +1,14 @@
 """Shapes in signatures, by jaxtyping; where that is not installed they say nothing.
 
 What travels inside an exported model (see `serve.bundle`) takes them from here, so that
-it runs where jax alone is. All else imports jaxtyping itself.
+it runs where jax alone is. All else imports jaxtyping itself. `Array`, which is jax's,
+is imported when it is asked for: programs that open pictures do without jax.
 """
+
+from typing import Any
 
 try:
     from jaxtyping import (
-        Array,
         Bool,
         Float,
         Float32,
@@ -18,7 +20,6 @@ try:
         UInt8,
     )
 except ModuleNotFoundError:
-    from jax import Array
 
     class Bool:
         """An array of any shape; the letters behind it are for the reader."""
@@ -29,7 +30,6 @@ except ModuleNotFoundError:
     Float = Float32 = Int = Int32 = Int64 = Integer = Real = UInt8 = Bool
 
 __all__ = [
-    "Array",
     "Bool",
     "Float",
     "Float32",
@@ -40,3 +40,11 @@ __all__ = [
     "Real",
     "UInt8",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Array":
+        from jax import Array
+
+        return Array
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -53,7 +53,7 @@ async def models(request: Request) -> Response:
 async def predict(request: Request) -> Response:
     """Segment a picture with one model or several."""
     state = request.app.state.segjax
-    async with state.bodies.form(request.headers, request.receive) as form:
+    async with state.bodies.form(*body(request)) as form:
         work = state.service.predict(form, address(request))
         return as_json(await unless_gone(request, work))
 
@@ -79,9 +79,9 @@ async def mask(request: Request, name: str) -> Response:
     state = request.app.state.segjax
     model, kind = state.registry.find(name), request.headers.get("content-type", "")
     if kind.startswith("multipart/"):
-        async with state.bodies.form(request.headers, request.receive) as form:
+        async with state.bodies.form(*body(request)) as form:
             return await _mask(request, model, form.file("picture"))
-    async with state.bodies.raw(request.headers, request.receive) as content:
+    async with state.bodies.raw(*body(request)) as content:
         return await _mask(request, model, content)
 
 
@@ -115,7 +115,7 @@ async def flag(request: Request) -> Response:
     state = request.app.state.segjax
     if state.flagged is None:
         raise Refused("not_found", "This server keeps no pictures.")
-    async with state.bodies.form(request.headers, request.receive) as form:
+    async with state.bodies.form(*body(request)) as form:
         work = state.service.flag(form, address(request), state.flagged)
         return as_json({"id": await unless_gone(request, work)}, 201)
 
@@ -154,6 +154,11 @@ def described(model: Served) -> dict[str, Any]:
 def address(request: Request) -> str:
     """Of the client."""
     return request.client.host if request.client else ""
+
+
+def body(request: Request) -> tuple:
+    """What `Bodies` takes to read the body of a request."""
+    return request.headers, request.receive, address(request)
 
 
 async def unless_gone(request: Request, work: Coroutine) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import segjax
 from segjax.web import wire
 
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 _ROOT = str(Path(segjax.__file__).parents[1])
 
 
@@ -30,11 +31,24 @@ class Child:
         self.pid: int = process.pid
 
     @classmethod
-    async def start(cls, module: str, *words: str) -> "Child":
-        """Start `python -m MODULE FD WORDS...`."""
+    async def start(
+        cls, module: str, *words: str, threads: int | None = None
+    ) -> "Child":
+        """Start `python -m MODULE FD WORDS...`.
+
+        Args:
+          module: the program.
+          words: its arguments.
+          threads: of its linear algebra, one for a program that forks; None for any.
+
+        Raises:
+          OSError: the system does not let it.
+        """
         ours, theirs = socket.socketpair()
         paths = [_ROOT, os.environ.get("PYTHONPATH", "")]
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        if threads is not None:
+            environ |= dict.fromkeys(_THREADS, str(threads))
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", module, str(theirs.fileno()), *words),

@@ -30,7 +30,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport) -> None:
         """A client is there; it is turned away where there are too many."""
-        super().connection_made(_Counted(transport))
+        super().connection_made(_Transport(transport, self))
         self.began, self.moved, self._doing = self.loop.time(), 0, "head"
         address = self.client[0] if self.client else ""
         same = sum(bool(c.client) and c.client[0] == address for c in self.connections)
@@ -46,10 +46,8 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """An answer is written; a request that was not read to its end is the last."""
-        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
-            self.flow.pause_reading()
-            self.transport.write_eof()
-            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
             return
         super().on_response_complete()
 
@@ -121,11 +119,14 @@ async def watch(connections: set[Connection], limits: Limits) -> None:
             del held[most]
 
 
-class _Counted:
-    """A transport that counts what the client has taken of what was written."""
+class _Transport:
+    """A transport that counts what the client has taken of what was written, and that
+    lingers where the client is still sending: to close at once would reset the
+    connection, and the client would not see why it was refused."""
 
-    def __init__(self, transport):
-        self._transport, self._written = transport, 0
+    def __init__(self, transport, connection: Connection):
+        self._transport, self._connection = transport, connection
+        self._written, self._lingers = 0, False
 
     def __getattr__(self, name):
         return getattr(self._transport, name)
@@ -133,6 +134,20 @@ class _Counted:
     def write(self, data) -> None:
         self._written += len(data)
         self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing():
+            return
+        if self._connection.conn.their_state not in (h11.SEND_BODY, h11.ERROR):
+            self._transport.close()
+            return
+        self._lingers = True
+        self._connection.flow.pause_reading()
+        self._transport.write_eof()
+        self._connection.loop.call_later(LINGER_SECONDS, self._transport.abort)
 
     @property
     def sent(self) -> int:

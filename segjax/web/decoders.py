@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from segjax.web.child import Child
 from segjax.web.limits import Limits
 from segjax.web.refused import Refused
 from segjax.web.wire import Broken, Message
+
+log = logging.getLogger("segjax.web")
 
 
 class Decoders:
@@ -23,6 +26,7 @@ class Decoders:
         self.limits, self._number = limits, number
         self._free: asyncio.Queue[Child] = asyncio.Queue()
         self._all: list[Child] = []
+        self._starting: set[asyncio.Task] = set()
         self._waiting = 0
 
     async def start(self) -> None:
@@ -32,6 +36,8 @@ class Decoders:
 
     async def stop(self) -> None:
         """End them."""
+        for task in self._starting:
+            task.cancel()
         await asyncio.gather(*(child.stop() for child in self._all))
 
     async def picture(
@@ -93,21 +99,32 @@ class Decoders:
         return answer
 
     async def _exchange(self, child: Child, header, blobs) -> Message:
-        """Ask, and give the child back whatever becomes of it."""
+        """Ask, and give the child back, or another one for it, whatever comes of it."""
         try:
             answer = await asyncio.wait_for(
                 child.ask(header, blobs), 4 * self.limits.decode_seconds
             )
         except (Broken, TimeoutError):
-            await child.kill()
+            log.warning("a decoder ended; another one starts")
             self._all.remove(child)
-            await self._add()
+            await child.kill()
+            task = asyncio.create_task(self._add())
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
             lost = Refused("too_costly", "The file could not be opened.")
             return Message({"refused": lost.plain()}, [])
         self._free.put_nowait(child)
         return answer
 
     async def _add(self) -> None:
-        child = await Child.start("segjax.web.decoder")
-        self._all.append(child)
-        self._free.put_nowait(child)
+        """Start another one, as soon as the system lets it."""
+        while True:
+            try:
+                child = await Child.start("segjax.web.decoder", threads=1)
+            except OSError as error:
+                log.error("a decoder does not start: %s", error)
+                await asyncio.sleep(1)
+                continue
+            self._all.append(child)
+            self._free.put_nowait(child)
+            return

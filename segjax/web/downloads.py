@@ -5,13 +5,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from segjax.serve.bundle import SUFFIX
+from segjax.web import schema
 from segjax.web.refused import Refused
 from segjax.web.served import Served, Stamp
 
 router = APIRouter(prefix="/models")
 
 
-@router.get("/{name}/download")
+@router.get(
+    "/{name}/download", **schema.file("application/octet-stream", 404, 422, 503)
+)
 async def download(request: Request, name: str) -> Response:
     """The exported model, one file."""
     model = _known(request, name)
@@ -33,7 +36,7 @@ async def download(request: Request, name: str) -> Response:
     )
 
 
-@router.get("/{name}/card")
+@router.get("/{name}/card", **schema.file("text/markdown", 404, 422, 503))
 async def card(request: Request, name: str) -> Response:
     """The model card, Markdown."""
     model = _known(request, name)

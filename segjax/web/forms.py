@@ -1,5 +1,6 @@
 """What comes in the body of a request, held in memory and counted as it comes."""
 
+import collections
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -58,12 +59,18 @@ class Bodies:
 
     def __init__(self, limits: Limits):
         self.limits, self.held = limits, 0
+        self._of: collections.Counter[str] = collections.Counter()
 
     @contextlib.asynccontextmanager
     async def form(
-        self, headers: Mapping[str, str], receive: Receive
+        self, headers: Mapping[str, str], receive: Receive, address: str = ""
     ) -> AsyncIterator[Form]:
         """A form of a request, which is held until the block ends.
+
+        Args:
+          headers: of the request.
+          receive: gives its body.
+          address: of the client.
 
         Raises:
           Refused: it is none, or too large.
@@ -76,25 +83,30 @@ class Bodies:
                 "bad_form", "Send a form as multipart/form-data, with its boundary."
             )
         reader = _Reader(boundary, self.limits)
-        async with self._read(headers, receive, reader.write):
+        async with self._read(headers, receive, address, reader.write):
             yield reader.end()
 
     @contextlib.asynccontextmanager
     async def raw(
-        self, headers: Mapping[str, str], receive: Receive
+        self, headers: Mapping[str, str], receive: Receive, address: str = ""
     ) -> AsyncIterator[bytes]:
         """A body as it is, which is held until the block ends.
+
+        Args:
+          headers: of the request.
+          receive: gives its body.
+          address: of the client.
 
         Raises:
           Refused: it is too large.
           Gone: the client left.
         """
         content = bytearray()
-        async with self._read(headers, receive, content.extend):
+        async with self._read(headers, receive, address, content.extend):
             yield bytes(content)
 
     @contextlib.asynccontextmanager
-    async def _read(self, headers, receive: Receive, write):
+    async def _read(self, headers, receive: Receive, address: str, write):
         """Read all of a body; its bytes count as held until the block ends."""
         most, have = self.limits.body, 0
         too_large = Refused(
@@ -113,15 +125,23 @@ class Bodies:
                     raise Gone
                 piece, more = message.get("body", b""), message.get("more_body", False)
                 have += len(piece)
-                self.held += len(piece)
+                self._hold(address, len(piece))
                 if have > most:
                     raise too_large
                 if self.held > self.limits.bodies:
                     raise Refused("busy", "Too much is being sent. Try again soon.")
+                if self._of[address] > self.limits.bodies // 2:
+                    raise Refused("too_many_requests", "You are sending too much.")
                 write(piece)
             yield
         finally:
-            self.held -= have
+            self._hold(address, -have)
+
+    def _hold(self, address: str, number: int) -> None:
+        self.held += number
+        self._of[address] += number
+        if not self._of[address]:
+            del self._of[address]
 
 
 class _Reader:

@@ -4,18 +4,19 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from segjax.web import schema
 from segjax.web.answer import as_json
 
 router = APIRouter()
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses=schema.answers(schema.Alive))
 async def healthz() -> Response:
     """That the server lives."""
     return as_json({"alive": True})
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={code: {"model": schema.Ready} for code in (200, 503)})
 async def readyz(request: Request) -> Response:
     """Whether it should be sent requests: 200, or 503."""
     state = request.app.state.segjax
@@ -25,7 +26,7 @@ async def readyz(request: Request) -> Response:
     )
 
 
-@router.get("/metrics")
+@router.get("/metrics", **schema.file("text/plain"))
 async def metrics(request: Request) -> Response:
     """Counters, as Prometheus reads them."""
     state = request.app.state.segjax

@@ -13,7 +13,7 @@ class Limits:
 
     Attributes:
       body: bytes of a request.
-      bodies: bytes of all requests that are held at once.
+      bodies: bytes of all requests that are held at once; of one address half of it.
       pixels: of a picture.
       side: pixels of its longer side.
       network_pixels: that a network sees; a larger picture is scaled down for it.
@@ -38,7 +38,7 @@ class Limits:
     pixels: int = 25_000_000
     side: int = 8192
     network_pixels: int = 4_000_000
-    field: int = 1024
+    field: int = 2048
     parts: int = 16
     models: int = 4
     queue: int = 8

@@ -16,21 +16,15 @@ from PIL import Image
 from segjax.core.errors import SegjaxError
 from segjax.core.pixels import RGB, Pixels
 from segjax.data import decode, stored
+from segjax.web.formats import EXACT, FORMATS, MASKS
 from segjax.web.limits import Limits
 from segjax.web.refused import Refused
 
-FORMATS = {
-    "PNG": (b"\x89PNG\r\n\x1a\n",),
-    "JPEG": (b"\xff\xd8\xff",),
-    "WebP": (b"RIFF",),
-}
-"""Name -> how a file begins; what every model takes of 8-bit RGB."""
+MOST_CHUNKS = 10_000
+"""Of a PNG, and segments of a JPEG before its pixels; Pillow reads each in Python."""
 
-EXACT = {**FORMATS, "TIFF": (b"II*\0", b"MM\0*"), ".npy": (stored.NPY,)}
-"""The same for models of other pixels."""
-
-MASKS = {"PNG": FORMATS["PNG"]}
-"""The same for reference masks."""
+MOST_SCANS = 64
+"""Of a JPEG; each goes over all of its pixels."""
 
 _OPENED = ("PNG", "JPEG", "MPO", "WEBP", "TIFF")
 
@@ -110,6 +104,7 @@ def reference(content: bytes, limits: Limits) -> tuple[dict, list[bytes]]:
       Refused: it is none, or too large.
     """
     _refuse_format(content, MASKS, "The reference mask", "bad_reference")
+    _refuse_pieces(content)
     _refuse_size(content, limits, "The reference mask")
     try:
         ids = _decoded(lambda: decode.decode_label(content, "the reference"))
@@ -145,6 +140,7 @@ def difference(one: bytes, other: bytes) -> tuple[dict, list[bytes]]:
 def _image(content: bytes, pixels: Pixels, limits: Limits) -> np.ndarray:
     formats = FORMATS if pixels == RGB else EXACT
     _refuse_format(content, formats, "The picture")
+    _refuse_pieces(content)
     _refuse_size(content, limits, "The picture")
     return _decoded(lambda: decode.decode_image(content, "the picture", pixels), pixels)
 
@@ -173,6 +169,30 @@ def _refuse_format(
     if not content.startswith(tuple(b for begins in formats.values() for b in begins)):
         known = ", ".join(formats)
         raise Refused(code, f"{what} is in no format that is read here: {known}.")
+
+
+def _refuse_pieces(content: bytes) -> None:
+    """Raises:
+    Refused: it is made of so many pieces that to look at each takes too long.
+    """
+    if content.startswith(FORMATS["PNG"]):
+        number, place = 0, 8
+        while place < len(content) and number <= MOST_CHUNKS:
+            place += 12 + int.from_bytes(content[place : place + 4])
+            number += 1
+    elif content.startswith(FORMATS["JPEG"]):
+        number, place = 0, 2
+        while content[place : place + 1] == b"\xff" and number <= MOST_CHUNKS:
+            if content[place + 1 : place + 2] == b"\xda":
+                break
+            place += 2 + int.from_bytes(content[place + 2 : place + 4])
+            number += 1
+        if content.count(b"\xff\xda") > MOST_SCANS:
+            number = MOST_CHUNKS + 1
+    else:
+        return
+    if number > MOST_CHUNKS:
+        raise Refused("too_costly", "The file is made of too many pieces.")
 
 
 def _refuse_size(content: bytes, limits: Limits, what: str) -> None:

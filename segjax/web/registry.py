@@ -113,7 +113,7 @@ class Registry:
             try:
                 await self._compare()
             except OSError as error:
-                log.warning("the folder cannot be read: %s", error)
+                log.warning("the watched folder cannot be read: %s", error)
 
     async def _compare(self) -> None:
         """Bring the models to what lies in the folder."""

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
 from segjax.web.refused import CODES
 
@@ -11,6 +12,19 @@ class Said(BaseModel):
     """A part of an answer: all that is in it is said here."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Alive(Said):
+    """That the server lives."""
+
+    alive: bool
+
+
+class Ready(Said):
+    """Whether the server should be sent requests, and the states of its models."""
+
+    ready: bool
+    models: dict[str, str]
 
 
 class Error(Said):
@@ -204,6 +218,13 @@ class Answer(Said):
 def answers(model: type[BaseModel], *codes: int) -> dict[int | str, dict[str, Any]]:
     """The answers of an address: one that is good, and errors."""
     return {200: {"model": model}, **{code: {"model": Error} for code in codes}}
+
+
+def file(kind: str, *codes: int) -> dict[str, Any]:
+    """What a route takes that answers with a file of a kind."""
+    good = {"content": {kind: {}}, "description": "The file"}
+    errors = {code: {"model": Error} for code in codes}
+    return {"response_class": Response, "responses": {200: good, **errors}}
 
 
 def form(*needed: str, **fields: str) -> dict[str, Any]:

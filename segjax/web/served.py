@@ -87,13 +87,8 @@ class Served:
         self._verdict: tuple[float, dict] | None = None
         self._child: Child | None = None
         self._answered = False
-        self._turn = asyncio.Lock()
+        self._turn, self._judging = asyncio.Lock(), asyncio.Lock()
         self._life: asyncio.Task | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """Of its worker, while there is one."""
-        return self._child.pid if self._child and self._child.alive else None
 
     def start(self, gate: asyncio.Semaphore) -> None:
         """Keep a worker running from now on; `gate` lets few start at once."""
@@ -144,11 +139,12 @@ class Served:
         Raises:
           Refused: as `ask`.
         """
-        now = time.monotonic()
-        if self._verdict is None or now - self._verdict[0] > VERDICT_SECONDS:
-            answer, _ = await self.ask({"recent": list(self.recent)}, [])
-            self._verdict = now, answer.header
-        return self._verdict[1]
+        async with self._judging:  # one question for all who ask at once
+            now = time.monotonic()
+            if self._verdict is None or now - self._verdict[0] > VERDICT_SECONDS:
+                answer, _ = await self.ask({"recent": list(self.recent)}, [])
+                self._verdict = now, answer.header
+            return self._verdict[1]
 
     def refuse_unless_free(self) -> None:
         """Raises:
@@ -201,8 +197,13 @@ class Served:
         while self.state != FAILED:
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             self._answered = False
-            async with gate:
-                await self._begin()
+            try:
+                async with gate:
+                    await self._begin()
+            except OSError as error:  # of the system, which may recover
+                log.error("%s: its worker does not start: %s", self.name, error)
+                failures += 1
+                continue
             if self.state == FAILED:
                 return
             code = await self._child.ended()

@@ -111,7 +111,7 @@ class Service:
             model.refuse_unless_free()
         try:
             async with self._place(address), asyncio.timeout(limit):
-                truth = await self.decoders.reference(mask) if mask else None
+                truth = None if mask is None else await self.decoders.reference(mask)
                 pictures = await self._decode(content, models)
                 decoded = time.perf_counter() - begin
                 said = await asyncio.gather(
@@ -126,10 +126,9 @@ class Service:
                 "late", "There was no answer in time. Try again, or a smaller picture."
             ) from None
         problems = [s for s in said if isinstance(s, BaseException)]
-        if len(problems) == len(said) or any(
-            not isinstance(p, Refused) or p.status < 500 for p in problems
-        ):
-            raise problems[0]
+        unknown = [p for p in problems if not isinstance(p, Refused)]
+        if unknown or len(problems) == len(said):
+            raise (unknown or problems)[0]
         picture = pictures[_kind(models[0])].header
         return {
             "picture": {"height": picture["height"], "width": picture["width"]},

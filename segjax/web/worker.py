@@ -213,7 +213,7 @@ def _at(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         np.minimum(((np.arange(new) + 0.5) * (old / new)).astype(int), old - 1)
         for old, new in zip(values.shape, size, strict=True)
     )
-    return values[rows[:, None], columns]
+    return values.take(columns, axis=1).take(rows, axis=0)
 
 
 if __name__ == "__main__":

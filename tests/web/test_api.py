@@ -79,6 +79,13 @@ def test_models_of_the_same_classes_are_compared(server, model, image):
     assert difference["agreement"] == pytest.approx((a == b).mean())
 
 
+def test_a_reference_that_suits_one_of_two_models_scores_that_one(server, image):
+    truth = np.random.default_rng(2).integers(0, 11, (40, 56), np.uint8)
+    found = good(server.predict(image, reference=truth, models="discs,tiny"))
+    assert found["models"][0]["code"] == "bad_reference"
+    assert found["models"][1]["scores"]["classes"]
+
+
 @pytest.mark.parametrize("as_form", [True, False])
 def test_the_mask_has_the_palette_of_the_classes(client, model, image, as_form):
     content = encoded(image, "WEBP", lossless=True)
@@ -110,6 +117,12 @@ def test_a_form_without_a_picture_is_refused(client):
     for files in ({"other": b"x"}, {"picture": ("", b"")}):
         answer = client.post("/api/predict", files=files)
         assert (answer.status_code, answer.json()["code"]) == (400, "no_picture")
+
+
+def test_an_empty_reference_is_none(client, image):
+    files = {"picture": png(image), "reference": ("truth.png", b"")}
+    answer = client.post("/api/predict", files=files)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_reference")
 
 
 def test_what_is_no_picture_is_refused(client):

@@ -56,6 +56,7 @@ def test_a_killed_worker_is_replaced_and_others_go_on(fragile, image):
     assert 'worker_restarts{model="tiny"} 1.0' in fragile.client.get("/metrics").text
 
 
+@pytest.mark.slow
 def test_the_request_that_a_worker_ends_with_is_told(fragile, image):
     pid = worker(fragile, "tiny")
     os.kill(pid, signal.SIGSTOP)
@@ -70,6 +71,7 @@ def test_the_request_that_a_worker_ends_with_is_told(fragile, image):
     fragile.wait_until_ready()
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_replaced(fragile, image):
     pid = worker(fragile, "tiny")
     os.kill(pid, signal.SIGSTOP)
@@ -90,6 +92,7 @@ def test_numbers_that_are_none_are_refused_and_the_worker_stays(fragile, image):
     assert worker(fragile, "deep") == pid
 
 
+@pytest.mark.slow
 def test_a_worker_without_memory_is_replaced(fragile, image):
     pid = worker(fragile, "tiny")
     with open(f"/proc/{pid}/statm") as file:
@@ -113,6 +116,7 @@ def test_killed_decoders_are_replaced(fragile, image):
     assert not set(decoders) & set(fragile.children())
 
 
+@pytest.mark.slow
 def test_of_several_models_one_that_fails_says_so_in_its_place(fragile, image):
     os.kill(worker(fragile, "tiny"), signal.SIGSTOP)
     found = fragile.predict(image, models="tiny,other").json()

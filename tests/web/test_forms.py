@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 
 import pytest
 
@@ -124,3 +125,21 @@ async def _held(bodies):
 
     async with bodies.raw({}, receive):
         pass
+
+
+def test_one_address_holds_half_of_it():
+    bodies = Bodies(Limits(body=2000, bodies=2000))
+
+    async def both(*addresses):
+        async def receive():
+            return {"type": "http.request", "body": b"x" * 600}
+
+        async with contextlib.AsyncExitStack() as stack:
+            for address in addresses:
+                await stack.enter_async_context(bodies.raw({}, receive, address))
+
+    asyncio.run(both("a", "b", "c"))
+    with pytest.raises(Refused) as error:
+        asyncio.run(both("a", "a"))
+    assert error.value.code == "too_many_requests"
+    assert bodies.held == 0 and not bodies._of

@@ -8,6 +8,7 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
 from tests.web.program import Server
 
@@ -49,6 +50,7 @@ def test_requests_are_finished_and_readiness_goes_first(models):
     assert not [pid for pid in children if running(pid)]
 
 
+@pytest.mark.slow
 def test_interrupts_and_a_second_signal(models):
     server = Server(models / "tiny.segjax")  # is still loading
     children = server.children()
@@ -59,6 +61,7 @@ def test_interrupts_and_a_second_signal(models):
     assert not [pid for pid in children if running(pid)]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_server_that_is_killed(models):
     server = Server(models / "tiny.segjax").wait_until_ready()
     children = server.children()

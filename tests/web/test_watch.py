@@ -8,6 +8,8 @@ import pytest
 
 from tests.web.program import Server
 
+SLOW = ("flipped", "text", "empty")
+
 
 @pytest.fixture(scope="module")
 def watched(models, tmp_path_factory):
@@ -59,6 +61,7 @@ def test_models_come_change_and_go(watched, models, image):
     watched.wait(lambda: sum("worker" in a for a in watched.children().values()) == 1)
 
 
+@pytest.mark.slow
 def test_a_model_is_served_while_its_next_version_is_loaded(watched, models, image):
     put(models / "tiny.segjax", watched.folder / "kept.segjax")
     watched.wait(lambda: state(watched, "kept") == "ready")
@@ -74,7 +77,16 @@ def test_a_model_is_served_while_its_next_version_is_loaded(watched, models, ima
     assert codes == {200}
 
 
-@pytest.mark.parametrize("harm", ["cut", "flipped", "text", "empty"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "cut",
+        *(
+            pytest.param(h, marks=pytest.mark.slow)
+            for h in ("flipped", "text", "empty")
+        ),
+    ],
+)
 def test_a_damaged_file_has_failed_and_a_good_one_mends_it(
     watched, models, image, harm
 ):
@@ -121,6 +133,7 @@ def test_names_are_unique_and_safe(watched, models):
     watched.wait(lambda: expected <= set(listed(watched)))
 
 
+@pytest.mark.slow
 def test_a_replaced_file_is_not_given_under_the_old_digest(watched, models):
     path = watched.folder / "given.segjax"
     put(models / "tiny.segjax", path)

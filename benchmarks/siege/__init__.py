@@ -1,0 +1,1 @@
+"""Attacks on `segjax serve`, and what they come to."""
