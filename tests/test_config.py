@@ -157,7 +157,7 @@ def test_fields_that_are_only_open_are_as_if_absent():
     ("measures", "expected"),
     [
         ("bondary(2)", "Did you mean 'boundary'"),
-        ("probabilities(bins=100)", "multiple of 16"),
+        ("probabilities(bins=100)", "multiple of 32"),
         (3, "config.evaluate.measures=3: is a int; str is allowed"),
     ],
 )

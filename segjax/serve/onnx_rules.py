@@ -16,8 +16,9 @@ from onnx import helper
 from segjax.core.errors import UserError
 from segjax.serve.onnx_graph import Graph, Operand, constant, known, shape_of
 
-LAZY = ("broadcast_in_dim",)
-"""Operations on constants that are put off, as they only make them larger."""
+LAZY = ("broadcast_in_dim", "dim_as_value")
+"""Operations on constants that are not done now: the first only makes them larger, the
+second is of the number of images."""
 
 
 def run(

@@ -104,7 +104,8 @@ class _Sweep:
 
     def _is_free(self, point: Point) -> bool:
         held = claim.is_held(self.study.place(point))
-        return not held and not shared.waits(self.study, point)
+        here = [job.point for job in self.running]
+        return not held and not shared.waits(self.study, point, here)
 
     def _start(self, point: Point) -> None:
         slot = min(set(range(len(self.devices))) - {job.slot for job in self.running})

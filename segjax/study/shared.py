@@ -10,6 +10,7 @@ checkpoint as the best.
 import logging
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +68,20 @@ def take_over(study: Study, point: Point) -> dict[str, Any]:
     return {}
 
 
-def waits(study: Study, point: Point) -> bool:
-    """Whether a sibling trains just now what the point can take over in a while."""
+def waits(study: Study, point: Point, started: Collection[Point] = ()) -> bool:
+    """Whether a sibling trains just now what the point can take over in a while.
+
+    Args:
+      study: as written.
+      point: what is about to start.
+      started: points whose processes have begun and may hold no claim yet.
+    """
     if (study.place(point) / CHECKPOINTS).exists():
         return False
-    others = [study.place(p) for p in siblings(study, point) if p != point]
-    if any(ended(place) == FINISHED for place in others):
+    others = [p for p in siblings(study, point) if p != point]
+    if any(ended(study.place(p)) == FINISHED for p in others):
         return False
-    return any(claim.is_held(place) for place in others)
+    return any(p in started or claim.is_held(study.place(p)) for p in others)
 
 
 def _training(study: Study, point: Point) -> dict[str, Any]:

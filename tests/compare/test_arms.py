@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import made_up
 import numpy as np
 import pytest
 
@@ -11,6 +10,7 @@ from segjax.compare import arms, runs
 from segjax.core.errors import UserError
 from segjax.core.info import DatasetInfo
 from segjax.report.files import write_json
+from tests.compare import made_up
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_arm(tmp_path):

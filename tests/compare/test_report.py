@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import urllib.parse
 
-import made_up
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,6 +28,7 @@ from segjax.compare.statistics import Difference
 from segjax.core.errors import UserError
 from segjax.metrics import scores
 from segjax.report.files import write_json
+from tests.compare import made_up
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "source"}
 NAME = "<b>&_wide"

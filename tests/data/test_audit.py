@@ -7,9 +7,7 @@ import shutil
 
 import cv2
 import numpy as np
-import planted
 import pytest
-from pairs import write
 from PIL import Image
 
 from segjax.core.errors import UserError
@@ -17,6 +15,8 @@ from segjax.data import audit
 from segjax.data.audit import across, files, masks
 from segjax.data.audit.findings import KINDS, VERDICTS, Finding
 from segjax.data.labels import LabelMap
+from tests.data import planted
+from tests.data.pairs import write
 
 EACH = 3
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/audit.md"

@@ -6,13 +6,13 @@ import shutil
 
 import numpy as np
 import pytest
-from pairs import Memory, image, mask, write
 from PIL import Image
 
 from segjax.core import cache
 from segjax.core.errors import EnvironmentFault, UserError
 from segjax.data import audit, check, datasets, remembered
 from segjax.data.audit import start
+from tests.data.pairs import Memory, image, mask, write
 
 OPTIONS = {"classes": ("land", "sea"), "lists": "{split}.txt"}
 

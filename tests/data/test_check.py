@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from pairs import Memory, image, mask, write
 
 from segjax.core.errors import UserError
 from segjax.data import check
 from segjax.data.datasets import folder
+from tests.data.pairs import Memory, image, mask, write
 
 TWO = ("background", "road")
 

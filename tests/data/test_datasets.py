@@ -6,13 +6,13 @@ import shutil
 
 import numpy as np
 import pytest
-from pairs import image, mask, real, write
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check, datasets
 from segjax.data.datasets import DATASETS, camvid, cityscapes, oxford_pet
 from segjax.data.source import PairedFiles, Source
+from tests.data.pairs import image, mask, real, write
 
 
 def camvid_tree(root, split="train", names=("0001TP_1", "0016E5_2"), listed=True):

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from pairs import image, mask, write
 from PIL import Image
 
 from segjax.core.errors import UserError
 from segjax.data import check, datasets
 from segjax.data.datasets import davis
-from tests.data.pairs import real
+from tests.data.pairs import image, mask, real, write
 
 SEQUENCES = {"blackswan": 5, "dog": 3, "bear": 4}  # two of val, one of train
 

@@ -4,12 +4,12 @@ import pathlib
 
 import numpy as np
 import pytest
-from pairs import image, mask, real, write
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check, datasets
 from segjax.data.datasets import camvid, camvid_32, cityscapes
+from tests.data.pairs import image, mask, real, write
 
 RAW = (0, 29, 30, 31)  # Animal, VegetationMisc, Void, Wall
 MEANING = {0: 0, 29: 29, 30: IGNORE, 31: 30}

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from pairs import image, mask, write
 
 from segjax.core.errors import UserError
 from segjax.data import check, datasets
-from tests.data.pairs import real
+from tests.data.pairs import image, mask, real, write
 
 SOFT = (0, 1, 127, 128, 254, 255)
 SIZES = {  # name -> sizes of the image and of its mask, as in the published set

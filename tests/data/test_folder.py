@@ -4,12 +4,12 @@ import os
 
 import numpy as np
 import pytest
-from pairs import image, mask, write
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check
 from segjax.data.datasets import DATASETS, folder
+from tests.data.pairs import image, mask, write
 
 TWO = ("background", "road")
 

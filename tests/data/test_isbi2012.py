@@ -4,14 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
-from pairs import mask, write
 from PIL import Image
 
 from segjax.core.errors import UserError
 from segjax.data import audit, check, datasets
 from segjax.data.audit import start
 from segjax.data.datasets import isbi2012
-from tests.data.pairs import real
+from tests.data.pairs import mask, real, write
 
 SIZE = (6, 9)
 

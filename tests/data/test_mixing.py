@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from pairs import Memory
-from test_pipeline import same, take
 
 from segjax.core import opstring
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.data import ops
 from segjax.data.pipeline import examples
+from tests.data.pairs import Memory
+from tests.data.test_pipeline import same, take
 
 TEXTS = ["cutmix(0.6)", "classmix(0.6)", "mosaic(p=0.6)", "mosaic() | cutmix()"]
 

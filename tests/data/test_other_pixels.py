@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from pairs import mask, write
 
 from segjax import config
 from segjax.core import opstring
@@ -15,6 +14,7 @@ from segjax.data import datasets, ops, records, statistics
 from segjax.data.audit import run as audit
 from segjax.data.datasets import folder
 from segjax.data.display import shown
+from tests.data.pairs import mask, write
 
 
 def arrays(root, channels, depth, count=3):

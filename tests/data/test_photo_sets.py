@@ -7,7 +7,6 @@ import pickle
 
 import numpy as np
 import pytest
-from pairs import image, mask, real, write
 from PIL import Image
 
 from segjax.core.errors import UserError
@@ -15,6 +14,7 @@ from segjax.core.keys import IGNORE
 from segjax.data import check, datasets
 from segjax.data.audit import start
 from segjax.data.datasets import ade20k, coco, pascal_voc, penn_fudan
+from tests.data.pairs import image, mask, real, write
 
 
 def voc_palette() -> list[int]:

@@ -10,12 +10,12 @@ import time
 import grain
 import numpy as np
 import pytest
-from pairs import Killed, Memory, image
 
 from segjax.core import opstring
 from segjax.core.errors import EnvironmentFault, SegjaxError, UserError
 from segjax.data import ops
 from segjax.data.pipeline import examples, train_batches
+from tests.data.pairs import Killed, Memory, image
 
 HOST = opstring.parse(
     "scale(0.6, 1.6) | crop(6, 8) | flip_lr() | color_jitter()", ops.OPS

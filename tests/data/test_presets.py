@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from pairs import Memory
-from test_pipeline import take
 
 from segjax.core import opstring
 from segjax.core.errors import UserError
 from segjax.data import ops
 from segjax.data.ops.presets import PRESETS
+from tests.data.pairs import Memory
+from tests.data.test_pipeline import take
 
 
 def parsed(text):

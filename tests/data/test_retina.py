@@ -4,13 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from pairs import mask, write
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check, datasets, retina, splits
 from segjax.data.audit import start
-from tests.data.pairs import real
+from tests.data.pairs import mask, real, write
 
 SIZE = (24, 30)
 Y, X = np.mgrid[: SIZE[0], : SIZE[1]]

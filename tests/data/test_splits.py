@@ -4,10 +4,10 @@ import hashlib
 import json
 
 import pytest
-from pairs import INFO, image, mask, write
 
 from segjax.core.errors import UserError
 from segjax.data import datasets, splits
+from tests.data.pairs import INFO, image, mask, write
 
 
 def drawn(root, contents):

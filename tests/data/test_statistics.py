@@ -6,12 +6,12 @@ import os
 
 import numpy as np
 import pytest
-from pairs import Memory, image, mask, write
 
 from segjax.core.errors import UserError
 from segjax.data import remembered, statistics
 from segjax.data.datasets import camvid, folder
 from segjax.data.statistics import Statistics
+from tests.data.pairs import Memory, image, mask, write
 
 
 def truth(images) -> Statistics:

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from pairs import image, mask
 from PIL import Image
 
 from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE
 from segjax.data import check, datasets, pipeline
 from segjax.data.source import Source
+from tests.data.pairs import image, mask
 
 TABLE = "1 pet\n2 background\n3 ignore\n"
 MEANING = {1: 0, 2: 1, 3: IGNORE}

@@ -26,7 +26,7 @@ def test_a_string_names_measures_in_order():
     [
         ("bondary(2)", ["Did you mean 'boundary'"]),
         ("surface(tolerance='2')", ["tolerance='2': is a str"]),
-        ("probabilities(bins=100)", ["multiple of 16"]),
+        ("probabilities(bins=100)", ["multiple of 32"]),
         ("surface(-1) | boundary(0)", ["tolerance=-1", "tolerance=0"]),
         ("surface(1) | surface(2)", ["names surface twice"]),
         ("temporal(flow='slow')", ["flow='slow'"]),
