@@ -6,8 +6,8 @@
 Every entry of `MODELS` at its default size, 11 classes, with random weights, goes the
 way of `segjax export --onnx`: the StableHLO program of the exported model is what
 onnxruntime is compared with, on a picture of the smallest legal size from `--side` on.
-A model with a memory has a row more, for a frame of a video. Each model has a process of
-its own. The table is Markdown.
+A model with a memory has a row more, for a frame of a video. Each model has a process
+of its own. The table is Markdown.
 """
 
 import multiprocessing
