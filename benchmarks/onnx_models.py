@@ -2,12 +2,16 @@
 
     python -m benchmarks.onnx_models
     python -m benchmarks.onnx_models --models=unet,segformer --side=128
+    python -m benchmarks.onnx_models --file=roads.segjax --pictures=DIR
 
 Every entry of `MODELS` at its default size, 11 classes, with random weights, goes the
 way of `segjax export --onnx`: the StableHLO program of the exported model is what
 onnxruntime is compared with, on a picture of the smallest legal size from `--side` on.
 A model with a memory has a row more, for a frame of a video. Each model has a process
 of its own. The table is Markdown.
+
+With `--file` an exported model is compared with the `.onnx` file beside it on real
+pictures: the whole way from a picture to classes, the network alone by onnxruntime.
 """
 
 import multiprocessing
@@ -20,11 +24,17 @@ MODELS_ = flags.DEFINE_list("models", [], "Which; all where none is named.")
 SIDE = flags.DEFINE_integer("side", 224, "Least pixels of a side.")
 """Wide enough that no dilated kernel of a default model becomes 1x1."""
 
+FILE = flags.DEFINE_string("file", None, "An exported model with --onnx.")
+PICTURES = flags.DEFINE_string("pictures", None, "A folder of its pictures.")
+
 HEAD = ("model", "parameters", "ONNX", "error of logits", "other classes", "MB")
 
 
 def main(_: list[str]) -> None:
-    """Print a table."""
+    """Print a table, or what the pictures gave."""
+    if FILE.value:
+        print(on_pictures(pathlib.Path(FILE.value), pathlib.Path(PICTURES.value)))
+        return
     from segjax.models import MODELS
 
     print(f"| {' | '.join(HEAD)} |\n|---|---:|---|---:|---:|---:|", flush=True)
@@ -72,6 +82,50 @@ def rows(name: str, side: int) -> list[list[str]]:
             error = f"{one.error:.1e}"
             found.append([f"{name}{video}", count, "yes", error, off, megabytes])
     return found
+
+
+def on_pictures(file: pathlib.Path, folder: pathlib.Path) -> str:
+    """How many pixels of pictures are of another class by onnxruntime."""
+    import jax
+    import numpy as np
+    import onnxruntime
+
+    from segjax.serve import load, onnx_model
+    from segjax.serve.network import Exported
+    from segjax.serve.standalone import read_image
+
+    model = load.load(file)
+    about, size = model.about, onnx_model.largest(model.about)
+    path = file.with_suffix(onnx_model.SUFFIX)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    if session.get_modelmeta().custom_metadata_map["of"] != model.sha256:
+        raise SystemExit(f"{path}: is of another file")
+    channels = 1 if about.task == "binary" else about.info.num_classes
+    covered = [n - 2 * about.margin for n in size]
+
+    class Onnx(Exported):
+        """The network by onnxruntime."""
+
+        def apply(self, variables, images, **_):
+            shape = images.shape[0], *covered, channels
+            return jax.pure_callback(
+                lambda x: session.run(["logits"], {"image": np.asarray(x)})[0],
+                jax.ShapeDtypeStruct(shape, np.float32),
+                images,
+            )
+
+    window = model.protocol(f"buckets({size})")
+    ours = load.predictor(model.network, about, protocol=window).predict()
+    theirs = load.predictor(Onnx(about, {}), about, protocol=window).predict()
+    pictures, pixels, differ = sorted(folder.iterdir()), 0, 0
+    for picture in pictures:
+        example = model.example(read_image(picture, model.info.pixels))
+        a, b = (next(f(model.variables, [example])).ids for f in (ours, theirs))
+        pixels, differ = pixels + a.size, differ + np.count_nonzero(a != b)
+    return (
+        f"{path.name}: {differ} of {pixels:,} pixels of {len(pictures)} pictures are "
+        f"of another class by onnxruntime, in windows of {size[0]}x{size[1]}"
+    )
 
 
 def drawn(model, size: tuple[int, int]) -> dict:
