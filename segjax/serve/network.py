@@ -139,8 +139,8 @@ def _program(bundle: Bundle, name: str) -> export.Exported:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{bundle.path}: {name} is no program that this jax, {jax.__version__}, "
-            f"reads ({first[:200]}). Install the jax that made it, {_maker(bundle)}, "
-            "or export the run again."
+            f"reads ({first[:200]}). Install what made it, jax {_maker(bundle)}, or "
+            "export the run again."
         ) from None
     calls = _CALL.findall(module)
     if set(calls) - CALLS or len(_WAYS_OUT.findall(module)) != len(calls):
@@ -155,7 +155,7 @@ def _program(bundle: Bundle, name: str) -> export.Exported:
 def _maker(bundle: Bundle) -> str:
     """The version of jax that a file was made by."""
     versions = section(section(bundle.manifest, "exported"), "versions")
-    return str(versions.get("jax", "which it does not say"))[:20]
+    return str(versions.get("jax", "of unknown version"))[:20]
 
 
 def _misfit(
@@ -186,5 +186,6 @@ def _misfit(
 
 def _refused(bundle: Bundle, name: str, why: str) -> UserError:
     return UserError(
-        f"{bundle.path}: is damaged: the program {name} {why}. Copy or export it again."
+        f"{bundle.path}: is damaged: the program {name} {why} (made by jax "
+        f"{_maker(bundle)}, read by {jax.__version__}). Copy or export it again."
     )
