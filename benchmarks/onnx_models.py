@@ -27,7 +27,7 @@ SIDE = flags.DEFINE_integer("side", 224, "Least pixels of a side.")
 FILE = flags.DEFINE_string("file", None, "An exported model with --onnx.")
 PICTURES = flags.DEFINE_string("pictures", None, "A folder of its pictures.")
 
-HEAD = ("model", "parameters", "ONNX", "error of logits", "other classes", "MB")
+HEAD = ("model", "parameters", "ONNX", "error", "pixels off", "other classes", "MB")
 
 
 def main(_: list[str]) -> None:
@@ -37,7 +37,7 @@ def main(_: list[str]) -> None:
         return
     from segjax.models import MODELS
 
-    print(f"| {' | '.join(HEAD)} |\n|---|---:|---|---:|---:|---:|", flush=True)
+    print(f"| {' | '.join(HEAD)} |\n|---|---:|---|---:|---:|---:|---:|", flush=True)
     clean = multiprocessing.get_context("spawn")
     for name in MODELS_.value or MODELS:
         with clean.Pool(1) as pool:
@@ -74,13 +74,13 @@ def rows(name: str, side: int) -> list[list[str]]:
         try:
             converted = onnx_model.write(exported, made, variables, path, {})
         except UserError as error:
-            return [[name, count, f"refused: {error}", "", "", ""]]
+            return [[name, count, f"refused: {error}", "", "", "", ""]]
         for one in converted:
             video = "" if one.path == path else ", a frame of a video"
             megabytes = f"{one.path.stat().st_size / 1e6:.0f}"
             off = f"{one.flipped} of {side * side}"
-            error = f"{one.error:.1e}"
-            found.append([f"{name}{video}", count, "yes", error, off, megabytes])
+            numbers = f"{one.error:.1e}", f"{one.off:.1%}", off, megabytes
+            found.append([f"{name}{video}", count, "yes", *numbers])
     return found
 
 

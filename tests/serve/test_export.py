@@ -12,7 +12,7 @@ from segjax.cli import main
 from segjax.core.errors import UserError
 from segjax.core.keys import IMAGE, INDEX
 from segjax.predict.whole import prepare
-from segjax.serve import bundle, provenance
+from segjax.serve import bundle, check, provenance
 from segjax.serve.load import load
 from tests.serve import runs
 
@@ -65,6 +65,28 @@ def test_the_check_passes_here_and_fails_for_other_numbers(model, exported, tmp_
     with pytest.raises(UserError, match="computes something else"):
         load(tmp_path / "other.segjax")
     load(tmp_path / "other.segjax", checked=False)
+
+
+@pytest.mark.parametrize(
+    ("share", "by", "close"),
+    [(0.0, 0, True), (0.05, 1, True), (0.2, 1, False), (1.0, 0.01, False)],
+)
+def test_a_few_pixels_may_be_off_as_tied_maxima_are(model, share, by, close):
+    expected = dict(model._vector)
+    logits = expected["logits"].copy()
+    pixels = logits.reshape(-1, logits.shape[-1])
+    pixels[: round(share * len(pixels))] += by * np.abs(logits).max()
+    found = check.compare(
+        model.network, model.variables, model.about, {**expected, "logits": logits}
+    )
+    assert found.close == close and found.off == pytest.approx(share, abs=0.01)
+    assert found.equal == (share == 0)
+
+
+def test_what_is_no_number_is_not_close(model):
+    expected = dict(model._vector)
+    logits = np.full_like(expected["logits"], np.nan)
+    assert np.isinf(check.errors_of(logits, expected["logits"])).all()
 
 
 def test_the_scores_are_those_of_the_same_protocol(model, exported, parts, tmp_path):
