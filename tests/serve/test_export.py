@@ -1,6 +1,7 @@
 """What `segjax export` writes is the run, says what it is, and tells no secrets."""
 
 import json
+import shutil
 import zipfile
 
 import jax
@@ -14,7 +15,6 @@ from segjax.core.keys import IMAGE, INDEX
 from segjax.predict.whole import prepare
 from segjax.serve import bundle, check, provenance
 from segjax.serve.load import load
-from tests.serve import runs
 
 
 @pytest.fixture(scope="module")
@@ -221,9 +221,11 @@ def test_what_cannot_be_is_refused_at_once(run_folder, words, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_ops_that_cannot_travel_are_refused(tmp_path, capsys):
-    ops = {**runs.IMAGES["input"], "eval_ops": "stretch() | normalize()"}
-    folder = runs.run(tmp_path, {**runs.IMAGES, "input": ops})
+def test_ops_that_cannot_travel_are_refused(run_folder, tmp_path, capsys):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text())
+    config["input"]["eval_ops"] = "stretch() | normalize()"
+    (folder / "config.json").write_text(json.dumps(config))
     assert main(["export", str(folder)]) == 2
     error = capsys.readouterr().err
     assert "stretch(" in error and "rescale, resize can" in error
