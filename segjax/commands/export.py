@@ -142,7 +142,12 @@ def run(args: argparse.Namespace) -> int:
             "scores": more.get("scores"),
             "parity": more.get("parity"),
             "onnx": [
-                {"path": one.path, "error": one.error, "flipped": one.flipped}
+                {
+                    "path": one.path,
+                    "error": one.error,
+                    "off": one.off,
+                    "flipped": one.flipped,
+                }
                 for one in converted
             ],
             "files": files,
@@ -261,7 +266,8 @@ def _words(made, more, files, digest, checked, converted) -> str:
         f"{', '.join(about.platforms)}",
         f"its picture, read again: {checked}",
         *(
-            f"{one.path.name}: logits within {one.error:.1e} by onnxruntime, "
+            f"{one.path.name}: logits within {one.error:.1e} by onnxruntime"
+            f"{f' ({one.off:.1%} of pixels above 0.0001)' if one.off else ''}, "
             f"{one.flipped} pixels of another class"
             for one in converted
         ),

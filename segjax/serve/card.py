@@ -5,13 +5,19 @@ Source: Mitchell et al., Model cards for model reporting, 2019, arXiv 1810.03993
   questions a card answers.
 """
 
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segjax.core.info import DatasetInfo
+from segjax.core.pixels import FULL, RGB
 from segjax.serve.description import Description
 
 Manifest = Mapping[str, Any]
+
+FEW = 30
+"""Scored images, below which a card says that they are few."""
 
 
 def card(about: Description, manifest: Manifest, file: str) -> str:
@@ -111,9 +117,10 @@ def _scores(manifest: Manifest) -> str:
     )
     text = (
         f"On {some} images of the split `{scores['split']}`, with the programs of this "
-        f"file, by {way}. Per cent; means: {scores['convention_sentence']}.\n\n"
-        f"mean IoU **{_per_cent(summary['miou'])}**, pixel accuracy "
-        f"{_per_cent(summary['pixel_accuracy'])}\n\n"
+        f"file, by {way}. In per cent. How classes are averaged: "
+        f"{scores['convention_sentence']}.\n\n"
+        f"mean IoU **{_per_cent(summary['miou'])}**, "
+        f"pixel accuracy {_per_cent(summary['pixel_accuracy'])}\n\n"
     )
     parity = manifest.get("parity")
     same = ""
@@ -139,12 +146,14 @@ def _training(about: Description, manifest: Manifest) -> str:
         f"- weights: step {run.get('step', 'not known')} of run "
         f"`{run.get('run_id') or 'not known'}`, {seconds / 60:.0f} minutes on "
         f"{', '.join(devices)}",
-        f"- seeds: {run.get('seeds', {})}; config: digest "
+        f"- seeds: {_named(run.get('seeds')) or 'not known'}; config: digest "
         f"`{run.get('config_digest', '')[:16]}`, whole in `config.json` of this file",
         f"- code: commit {commit}",
-        f"- before the network: {about.input_ops or 'nothing'}, then mean "
-        f"{_numbers(about.normalize['mean'])}, std {_numbers(about.normalize['std'])}",
+        f"- an image, before the network: {_prepared(about)}",
+        f"- shown to the network: `{about.protocol}`{_shown(about)}",
     ]
+    if about.postprocess:
+        lines.append(f"- behind the network: `{about.postprocess}`")
     if about.task == "binary":
         lines.append(f"- foreground above a probability of {about.threshold:g}")
     return "## How it was made\n\n" + "\n".join(lines)
@@ -162,10 +171,21 @@ def _limits(about: Description, manifest: Manifest) -> str:
     if never:
         lines.append(f"- not in the scored images, so not measured: {', '.join(never)}")
     if weak:
-        lines.append(f"- more wrong than right (IoU below 50 %): {', '.join(weak)}")
+        lines.append(
+            "- IoU below 50 %, so more pixels missed or wrongly claimed than found: "
+            f"{', '.join(weak)}"
+        )
+    if scores and scores["num_images"] < FEW:
+        lines.append(
+            f"- scored on {scores['num_images']} images alone; others would give other "
+            "numbers"
+        )
+    if scores:
+        lines.append(
+            "- scored on images of the same origin as those it learnt from, by which "
+            "its weights were chosen; expect worse of others, how much was not measured"
+        )
     lines += [
-        "- scored on images of the same origin as those it learnt from, by which its "
-        "weights were chosen; on others it will do worse, how much was not measured",
         "- not measured: other cameras, places, weather and light than the data have; "
         "differences between groups of people; attacks",
         "- probabilities are the network's own and were not calibrated",
@@ -178,24 +198,32 @@ def _limits(about: Description, manifest: Manifest) -> str:
 def _use(about: Description, file: str) -> str:
     video = ""
     if about.takes_clips:
-        video = "\nvideo = model.stream()\nanswers = [video.answer(f) for f in frames]"
-    run = ""
+        video = (
+            "\n\nvideo = model.stream()  # frames: images of one video, in order\n"
+            "answers = [video.answer(frame) for frame in frames]"
+        )
+    run, place, kind = "", "", "png" if about.info.pixels == RGB else "npy"
     if file:
+        place = (
+            f"import sys\n\nsys.path.insert(0, {json.dumps(file)})  "
+            "# not where segjax is installed\n"
+        )
         run = (
             "Where segjax is not installed, with `pip install jax` (and `pillow` for "
-            "pictures other than `.npy`):\n\n"
-            f"```\npython {file} picture.png --out DIR\npython {file} --check\n```\n\n"
+            "PNG, JPEG and the like):\n\n"
+            f"```\npython {shlex.quote(file)} picture.{kind} --out DIR\n"
+            f"python {shlex.quote(file)} --check\n```\n\n"
             "Running the file runs the code in it; `segjax` reads it without doing so."
             "\n\n"
         )
     return (
-        f"## Use\n\n{run}In Python:\n\n```python\n"
-        "import sys\n\n"
-        f'sys.path.insert(0, "{file or "FILE"}")  # not where segjax is installed\n'
-        "from segjax.serve.load import load\n\n"
-        f'model = load("{file or "FILE"}")\n'
-        "answer = model.answer(image)  # (H, W, C) "
-        f"{about.info.pixels.depth}\n"
+        f"## Use\n\n{run}In Python:\n\n```python\n{place}"
+        "from pathlib import Path\n\n"
+        "from segjax.serve.load import load\n"
+        "from segjax.serve.standalone import read_image\n\n"
+        f"model = load({json.dumps(file or 'FILE')})\n"
+        f'image = read_image(Path("picture.{kind}"), model.info.pixels)  # (H, W, C)\n'
+        "answer = model.answer(image)\n"
         f"answer.ids  # (H, W), of model.info.class_names{video}\n```"
     )
 
@@ -222,6 +250,30 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |"
         for line in lines
     )
+
+
+def _prepared(about: Description) -> str:
+    """What is done to an image before the network, in words."""
+    mean, std = (_numbers(about.normalize[name]) for name in ("mean", "std"))
+    full = FULL[about.info.pixels.depth]
+    steps = [f"`{about.input_ops}`"] if about.input_ops else []
+    steps += [f"divided by {full}"] if full != 1 else []
+    return ", ".join([*steps, f"less the mean {mean}, over the deviation {std}"])
+
+
+def _shown(about: Description) -> str:
+    """What the way is that files go by unless another one was named."""
+    if not about.protocol.startswith("buckets("):
+        return ""
+    return (
+        ", in the smallest of these windows (height, width) that holds it, padded by "
+        "mirroring; a larger one in overlapping windows"
+    )
+
+
+def _named(values: Mapping[str, Any] | None) -> str:
+    """`{"seed": 0}` -> `seed 0`."""
+    return ", ".join(f"{name} {value}" for name, value in (values or {}).items())
 
 
 def _per_cent(value: Any) -> str:

@@ -11,7 +11,7 @@ from jax import export
 
 from segjax.core.errors import UserError
 from segjax.serve.bundle import Bundle
-from segjax.serve.description import Description
+from segjax.serve.description import Description, section
 
 FOLDER = "programs/"
 
@@ -138,8 +138,9 @@ def _program(bundle: Bundle, name: str) -> export.Exported:
     except Exception as error:  # whatever a damaged program raises
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{bundle.path}: {name} is no program that this jax reads ({first[:200]}). "
-            "Update jax, or export the run again."
+            f"{bundle.path}: {name} is no program that this jax, {jax.__version__}, "
+            f"reads ({first[:200]}). Install what made it, jax {_maker(bundle)}, or "
+            "export the run again."
         ) from None
     calls = _CALL.findall(module)
     if set(calls) - CALLS or len(_WAYS_OUT.findall(module)) != len(calls):
@@ -149,6 +150,12 @@ def _program(bundle: Bundle, name: str) -> export.Exported:
             "not use this file."
         )
     return program
+
+
+def _maker(bundle: Bundle) -> str:
+    """The version of jax that a file was made by."""
+    versions = section(section(bundle.manifest, "exported"), "versions")
+    return str(versions.get("jax", "of unknown version"))[:20]
 
 
 def _misfit(
@@ -179,5 +186,6 @@ def _misfit(
 
 def _refused(bundle: Bundle, name: str, why: str) -> UserError:
     return UserError(
-        f"{bundle.path}: is damaged: the program {name} {why}. Copy or export it again."
+        f"{bundle.path}: is damaged: the program {name} {why} (made by jax "
+        f"{_maker(bundle)}, read by {jax.__version__}). Copy or export it again."
     )

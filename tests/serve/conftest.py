@@ -35,8 +35,7 @@ def clips(clips_folder):
 
 
 @pytest.fixture(scope="session")
-def plain(tmp_path_factory):
+def plain(run_folder):
     """The smallest file: one program, no data, no code."""
-    folder = runs.run(tmp_path_factory.mktemp("plain"), runs.IMAGES)
     words = "--without-data", "--without-code", "--sizes", "24x32", "--platforms", "cpu"
-    return runs.exported(folder, *words)
+    return runs.exported(run_folder, *words, name="plain.segjax")

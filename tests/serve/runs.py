@@ -72,8 +72,8 @@ def run(folder: Path, settings: dict, seed: int = 12) -> Path:
     return folder
 
 
-def exported(folder: Path, *words: str) -> Path:
+def exported(folder: Path, *words: str, name: str = "model.segjax") -> Path:
     """The file of a run; with further words of the command."""
-    out = folder / "model.segjax"
+    out = folder / name
     assert main(["export", str(folder), "--out", str(out), *words]) == 0
     return out

@@ -21,8 +21,9 @@ from tests.serve import runs
 def both(clips_folder):
     """The file of the run of clips and its two ONNX models."""
     words = "--without-data", "--without-code", "--sizes", "24x32", "--onnx"
-    file = runs.exported(clips_folder, *words)
-    return load(file), file.with_suffix(".onnx"), file.with_name("model_stream.onnx")
+    words += "--platforms", "cpu"
+    file = runs.exported(clips_folder, *words, name="both.segjax")
+    return load(file), file.with_suffix(".onnx"), file.with_name("both_stream.onnx")
 
 
 def session(path):

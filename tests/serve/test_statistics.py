@@ -15,7 +15,7 @@ def streets(split, number, **more):
 
 @pytest.fixture(scope="module")
 def known():
-    images = streets("train", 60, num_train=60, num_val=1)
+    images = streets("train", 40, num_train=40, num_val=1)
     return statistics.reference(
         statistics.collected([statistics.of_image(image) for image in images], [])
     )
@@ -23,7 +23,7 @@ def known():
 
 @pytest.fixture(scope="module")
 def held_out():
-    return streets("val", 40, num_train=1, num_val=40)
+    return streets("val", 30, num_train=1, num_val=30)
 
 
 def measured(images):
@@ -67,7 +67,7 @@ def test_features_of_answers_that_are_known_by_hand():
 def test_held_out_images_are_no_drift(known, held_out):
     found = statistics.verdict(known, measured(held_out))
     assert not found.drifted
-    assert str(found) == "40 images, like those that the model learnt from."
+    assert str(found) == "30 images, like those that the model learnt from."
     assert {f.feature for f in found.findings} == set(known)
 
 
