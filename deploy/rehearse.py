@@ -34,6 +34,7 @@ PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 PASSED_ON = re.compile(r"PIP_\w+|\w+_proxy|\w+_PROXY|SSL_CERT_FILE")
 """Variables without which this machine reaches no packages."""
 
+PATH = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 ADDRESS = "http://localhost:8000"
 
 
@@ -42,7 +43,7 @@ class Stage:
 
     def __init__(self, folder: Path):
         self.folder, self.directory, self.user = folder, "/", "0"
-        self.variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/root"}
+        self.variables = {"PATH": PATH, "HOME": "/root"}
         self.health: list[str] = []
         self.entry: list[str] = []
         self.arguments: list[str] = []
@@ -63,7 +64,7 @@ class Stage:
 
     def _inside(self, variables: dict[str, str], words: list[str]) -> list[str]:
         pairs = [f"{k}={v}" for k, v in variables.items()]
-        return ["env", "-i", *pairs, f"--chdir={self.directory}", *words]
+        return ["env", "-i", f"--chdir={self.directory}", *pairs, *words]
 
     def set(self, text: str) -> None:
         """An ENV."""
@@ -104,7 +105,7 @@ def main() -> int:
     parser.add_argument(
         "--replace", nargs=2, default=("", ""), help="text in its steps"
     )
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         base = Path(folder) / "base"
         _debian(base)
@@ -178,7 +179,7 @@ def _start(stage: Stage, seconds: float, picture: Path | None) -> int:
         input("stop it by Enter ") if sys.stdin.isatty() else None
         process.send_signal(signal.SIGTERM)
         print(f"stopped with {process.wait(30)}", flush=True)
-        return 0
+        return 0 if process.returncode == 128 + signal.SIGTERM else 1
     finally:
         process.kill()
         for under in (*volumes, f"{place}/proc", f"{place}/dev", place):
