@@ -156,15 +156,19 @@ def _build(steps: list[str], base: Path, folder: Path, image: str) -> Stage:
 def _start(stage: Stage, seconds: float, picture: Path | None) -> int:
     """Start it as it would be; ask a server until it is well, and stop it."""
     place = str(stage.folder)
-    volumes = [f"{place}/{v}" for v in ("tmp", "runs") if Path(place, v).exists()]
-    for options in (["--bind", place, place], ["-o", "remount,bind,ro", place]):
+    runs = [f"{place}/runs"] if Path(place, "runs").exists() else []
+    mounts = (
+        ["--bind", place, place],
+        ["-o", "remount,bind,ro", place],
+        ["-t", "proc", "none", f"{place}/proc"],
+        ["--bind", "--make-private", "/dev", f"{place}/dev"],
+        *(
+            ["-t", "tmpfs", "-o", "mode=1777", "none", folder]
+            for folder in (f"{place}/dev/shm", f"{place}/tmp", *runs)
+        ),
+    )
+    for options in mounts:
         subprocess.run(["mount", *options], check=True)
-    for volume in volumes:
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "mode=1777", "none", volume], check=True
-        )
-    subprocess.run(["mount", "-t", "proc", "proc", f"{place}/proc"], check=True)
-    subprocess.run(["mount", "--bind", "/dev", f"{place}/dev"], check=True)
     words = stage.command([*stage.entry, *stage.arguments])
     process = subprocess.Popen(words)
     try:
@@ -182,8 +186,10 @@ def _start(stage: Stage, seconds: float, picture: Path | None) -> int:
         return 0 if process.returncode == 128 + signal.SIGTERM else 1
     finally:
         process.kill()
-        for under in (*volumes, f"{place}/proc", f"{place}/dev", place):
-            subprocess.run(["umount", "-l", under], check=False)
+        for *_, under in reversed(mounts):
+            subprocess.run(
+                ["umount", "-l", under], check=False, stderr=subprocess.DEVNULL
+            )
 
 
 def _well(stage: Stage, process: subprocess.Popen, seconds: float) -> bool:
