@@ -3,7 +3,7 @@
     apt install debootstrap
     python deploy/rehearse.py deploy/serve.Dockerfile \\
       --models models --picture street.png
-    python deploy/rehearse.py deploy/train.Dockerfile --replace cuda.txt .txt \\
+    python deploy/rehearse.py deploy/train.Dockerfile \\
       -- --config=configs/streets_unet.py:quick --workdir=/runs/quick
 
 Needs root. Debian and its Python 3.11 stand for the base image; each stage is a folder,
@@ -102,15 +102,11 @@ def main() -> int:
     parser.add_argument("--models", type=Path, help="copied to /models")
     parser.add_argument("--picture", type=Path, help="what a server is asked for")
     parser.add_argument("--seconds", type=float, default=180, help="until it is well")
-    parser.add_argument(
-        "--replace", nargs=2, default=("", ""), help="text in its steps"
-    )
     args = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         base = Path(folder) / "base"
         _debian(base)
-        steps = [line.replace(*args.replace) for line in _lines(args.dockerfile)]
-        last = _build(steps, base, Path(folder), args.base)
+        last = _build(args.dockerfile, base, Path(folder), args.base)
         size = _mebibytes(last.folder) - _mebibytes(base)
         print(f"built: {size} MiB above its base", flush=True)
         if args.models:
@@ -119,10 +115,10 @@ def main() -> int:
         return _start(last, args.seconds, args.picture)
 
 
-def _build(steps: list[str], base: Path, folder: Path, image: str) -> Stage:
+def _build(path: Path, base: Path, folder: Path, image: str) -> Stage:
     stages: dict[str, Stage] = {}
     stage = None
-    for line in steps:
+    for line in _lines(path):
         print(f"# {line[:100]}", flush=True)
         word, _, rest = line.partition(" ")
         if word == "FROM":
@@ -149,7 +145,7 @@ def _build(steps: list[str], base: Path, folder: Path, image: str) -> Stage:
         elif word == "CMD":
             stage.arguments = json.loads(rest)
         elif word != "EXPOSE":
-            raise SystemExit(f"{word} is not known here")
+            raise SystemExit(f"{path}: {word} is not known here")
     return stage
 
 
