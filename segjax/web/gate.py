@@ -47,6 +47,9 @@ MOST_HEAD = 32 * 1024
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 
+PROBES = ("/healthz", "/readyz")
+"""What is answered under any name: those who probe a server ask it by its address."""
+
 log = logging.getLogger("segjax.web.requests")
 trouble = logging.getLogger("segjax.web")
 
@@ -115,7 +118,8 @@ class Gate:
             k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]
         }
         hosts = [v for k, v in scope["headers"] if k == b"host"]
-        if len(hosts) > 1 or (self._hosts and _name(headers) not in self._hosts):
+        known = not self._hosts or _name(headers) in self._hosts
+        if len(hosts) > 1 or not (known or scope["path"] in PROBES):
             raise Refused("bad_host", "This server does not go by that name.")
         if scope["method"] in SAFE:
             return

@@ -62,6 +62,11 @@ def test_names_of_this_machine_are_taken(client, host):
     assert client.get("/healthz", headers={"host": host}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_ask_by_any_address(client, path):
+    assert client.get(path, headers={"host": "10.0.0.7:8000"}).status_code == 200
+
+
 def test_two_hosts_are_refused(server):
     answer = raw(server, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400")
