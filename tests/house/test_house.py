@@ -262,7 +262,10 @@ def _pins(path: pathlib.Path) -> dict[str, str]:
 
 
 OURS = ("segjax", "benchmarks", "tests")
-DOCUMENTS = [ROOT / n for n in ("README.md", "BUILD.md", "benchmarks/README.md")]
+DOCUMENTS = [
+    ROOT / n
+    for n in ("README.md", "BUILD.md", "benchmarks/README.md", "docs/deploy.md")
+]
 DOCUMENTS = [path for path in DOCUMENTS if path.exists()]
 
 
