@@ -296,11 +296,15 @@ def test_a_signal_leaves_nothing_half_done(
 
     real = png.encode
     monkeypatch.setattr(png, "encode", slow)
+    # A shell's background jobs ignore SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     words = ["predict", run_folder, few, "--out", tmp_path / "out", "--batch-size", "1"]
     try:
         found = call(*words, "--write", "ids,coco")[0]
     except SystemExit as error:
         found = error.code
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert found == code and begun.is_set()
     left = [p.name for p in (tmp_path / "out").rglob("*")]
     assert left and all(name.endswith("_ids.png") for name in left)
