@@ -10,18 +10,26 @@ import re
 import shutil
 
 import jax
+import jax.numpy as jnp
 import pytest
 from PIL import Image
 
 from segjax import parallel, run
 from segjax.checkpoint import folder, leaves, manifest
+from segjax.config import resolve
 from segjax.core.errors import Stopped, UserError
-from segjax.data import datasets
+from segjax.data import datasets, pipeline
 from segjax.report import metrics_log, record
-from segjax.train import lock, signals
+from segjax.train import init, lock, signals, speed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIGS = sorted(ROOT.glob("configs/*.py"))  # studies build on these
+OFTEN = {"camvid_deeplab", "flood_unet_cpu", "camvid_convlstm_cpu", "folder_unet"}
+"""Run through by the default tests: an image, a binary task, a clip, a folder."""
+
+QUICK = [
+    pytest.param(p, marks=() if p.stem in OFTEN else pytest.mark.slow) for p in CONFIGS
+]
 STEPS = 7
 """Length of the run that the fixture `settings` describes."""
 
@@ -317,6 +325,23 @@ def test_a_binary_task_learns_with_one_logit(tmp_path, settings):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_the_step_of_every_config_is_traced(path):
+    checked = resolve(load(path).get_config("quick"))
+    source = datasets.make(split=checked.train_split, **checked.data)
+    batches = pipeline.train_batches(
+        source, checked.train_ops[0], seed=0, batch_size=2, workers=0, threads=1
+    )
+    batch = next(batches)
+    batches.close()
+    mesh = parallel.make_mesh(jax.devices()[:1])
+    step, model, tx, options = speed.step_without_data(checked, source.info, mesh)
+    state = init.abstract_state(model, tx, **options)
+    after, scalars = jax.eval_shape(step, state, parallel.abstract_batch(mesh, batch))
+    assert jax.tree.map(jnp.shape, after) == jax.tree.map(jnp.shape, state)
+    assert scalars["loss"].shape == ()
+
+
+@pytest.mark.parametrize("path", QUICK, ids=[p.stem for p in CONFIGS])
 def test_every_config_answers_quick(path, tmp_path, monkeypatch):
     make = parallel.make_mesh
     one = jax.devices()[:1]
