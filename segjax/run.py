@@ -65,8 +65,7 @@ def train(
       cluster: coordinator, number of processes, this process's number; None to detect.
       argv: the command line, for the record.
       stop_at: a step at which to stop as if SIGTERM had come.
-      validation: the section `evaluate` that holds while it trains, if another than
-        the config's does; for points of a study that share their training.
+      validation: the section `evaluate` while it trains; None for the config's own.
       facts: more to keep in the record of this start.
 
     Raises:
@@ -75,6 +74,7 @@ def train(
     begin = time.monotonic()
     process.prepare()
     checked = config.resolve(settings)
+    onednn.build_ahead()
     parallel.initialize(parallel.cluster(os.environ, *cluster))
     writer = parallel.process_index() == 0
     held = lock.hold(workdir) if writer else contextlib.nullcontext()

@@ -15,6 +15,7 @@ import ctypes
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import pathlib
 import platform
@@ -22,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -39,16 +41,17 @@ HEADERS = ("onednn-devel-cpu-gomp", "oneapi/dnnl/dnnl.hpp")
 COMPILERS = ("g++", "clang++", "c++")
 CALLS = ("forward", "to_image", "to_kernel")
 
+_building = threading.Lock()
+"""Two threads compile one after the other, and the second finds it done."""
+
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
 @functools.cache
 def absent() -> str:
     """Why this process does not use oneDNN, or nothing."""
-    if os.environ.get("SEGJAX_ONEDNN", "1") == "0":
-        return "SEGJAX_ONEDNN=0"
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        return f"not for {sys.platform} on {platform.machine()}"
+    if why := _unwanted():
+        return why
     if jax.default_backend() != "cpu" or jax.device_count() != 1:
         return f"{jax.device_count()} {jax.default_backend()} devices, not one CPU"
     return _load()
@@ -107,8 +110,43 @@ def _call(name, shape, a, b, stride, rate, pads, groups):
     return call(a, b, window=window)
 
 
+def build_ahead() -> None:
+    """Begin to compile the calls in a thread if a CPU will be the only kind of device.
+
+    No device is touched. What goes wrong is said by `absent`, which tries again.
+    """
+    others = importlib.metadata.entry_points(group="jax_plugins")
+    if not others and importlib.util.find_spec("libtpu") is None and not _unwanted():
+        threading.Thread(target=_compiled, daemon=True).start()
+
+
+def _unwanted() -> str:
+    """Why no device could use oneDNN, or nothing."""
+    if os.environ.get("SEGJAX_ONEDNN", "1") == "0":
+        return "SEGJAX_ONEDNN=0"
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return f"not for {sys.platform} on {platform.machine()}"
+    return ""
+
+
 def _load() -> str:
     """Let XLA know the calls; returns why that is not possible, or nothing."""
+    if isinstance(built := _compiled(), str):
+        return built
+    # Its threads would wait for work at the cost of XLA's.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        calls = ctypes.CDLL(str(built))
+    except OSError as error:
+        return f"{error}"
+    for name in CALLS:
+        handler = jax.ffi.pycapsule(getattr(calls, name))
+        jax.ffi.register_ffi_target(f"segjax_{name}", handler, platform="cpu")
+    return ""
+
+
+def _compiled() -> pathlib.Path | str:
+    """The compiled calls, or why there are none."""
     found = [_file(*wanted) for wanted in (LIBRARY, HEADERS)]
     if None in found:
         lacking = [
@@ -120,19 +158,13 @@ def _load() -> str:
     if (compiler := next(compilers, None)) is None:
         return f"no C++ compiler: none of {', '.join(COMPILERS)}"
     try:
-        built = _build(compiler, library, header.parents[2])
-        # Its threads would wait for work at the cost of XLA's.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        calls = ctypes.CDLL(str(built))
+        with _building:
+            return _build(compiler, library, header.parents[2])
     except subprocess.CalledProcessError as error:
         first = (error.stderr.strip() or "no word why").splitlines()[0]
         return f"{compiler} fails: {first}"
     except OSError as error:
         return f"{error}"
-    for name in CALLS:
-        handler = jax.ffi.pycapsule(getattr(calls, name))
-        jax.ffi.register_ffi_target(f"segjax_{name}", handler, platform="cpu")
-    return ""
 
 
 def _file(distribution: str, ending: str) -> pathlib.Path | None:

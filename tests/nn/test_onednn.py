@@ -1,9 +1,13 @@
 """oneDNN's convolutions against the definition, and when they are taken."""
 
+import importlib.metadata
 import os
+import pathlib
 import platform
 import subprocess
 import sys
+import threading
+import time
 
 import jax
 import jax.numpy as jnp
@@ -150,6 +154,29 @@ def test_it_is_built_once_and_again_for_another_source(monkeypatch, tmp_path, pr
     monkeypatch.delenv("CXX", raising=False)
     assert "fails: " in onednn._load()
     assert len(list(tmp_path.rglob("*.so"))) == 2
+
+
+def test_it_is_built_ahead_where_nothing_but_a_cpu_can_be_meant(
+    monkeypatch, tmp_path, present
+):
+    monkeypatch.setenv("SEGJAX_CACHE", str(tmp_path))
+    commands, begun = [], threading.Event()
+
+    def run(command, **options):
+        commands.append(command)
+        begun.set()
+        time.sleep(0.2)
+        pathlib.Path(command[-1]).write_text("as if compiled")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: ["cuda"])
+    onednn.build_ahead()
+    assert not begun.wait(0.2)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [])
+    onednn.build_ahead()
+    assert begun.wait(10)
+    assert onednn._compiled().read_text() == "as if compiled"  # by the thread
+    assert len(commands) == 1
 
 
 def _failure(function) -> str:
