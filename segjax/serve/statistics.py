@@ -102,7 +102,8 @@ class Verdict:
             return "there is nothing to compare with."
         if not found:
             return f"{self.images} images, like those that the model learnt from."
-        return "\n".join([f"{self.images} images, and they are others:", *found])
+        first = f"{self.images} images, unlike those that the model learnt from:"
+        return "\n".join([first, *found])
 
 
 def features(
