@@ -58,7 +58,9 @@ class Arm:
     def sample(self) -> Sample:
         """Its counts for the statistics, `(S, N, K, P)`."""
         counts = np.stack([run.counts for run in self.runs])
-        return Sample(self.name, counts, self.runs[0].groups)
+        trainings = tuple(run.training for run in self.runs)
+        known = trainings if all(trainings) else ()
+        return Sample(self.name, counts, self.runs[0].groups, known)
 
 
 @dataclasses.dataclass(frozen=True)

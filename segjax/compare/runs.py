@@ -149,6 +149,12 @@ class Run:
         """A value of the newest start or of the record; None where it is not known."""
         return self.last.get(name, self.record.get(name))
 
+    @property
+    def training(self) -> str:
+        """The id of the run that trained its weights: its own, or one taken over."""
+        taken = self.fact("taken_over")
+        return taken["run_id"] if taken else record.run_id(self.record)
+
     def seconds(self) -> float | None:
         """Wall time of all starts and of a training taken over, or of a fit."""
         if self.kind != "run":

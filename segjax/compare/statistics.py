@@ -10,8 +10,10 @@ An interval has both:
 
 with Satterthwaite's degrees of freedom `f` of the `G - 1` clusters and `S - 1` seeds.
 With one seed an arm the second part is not known and left out: then the interval speaks
-of these very networks, not of their recipes. `benchmarks/null.py` shows how often such
-intervals hold the truth and how often equal arms are told apart.
+of these very networks, not of their recipes. Arms that share their trainings, as steps
+behind one network do, are paired by training as well: the variance of the `S`
+differences over `S` stands in place of the last two terms. `benchmarks/null.py` shows
+how often such intervals hold the truth and how often equal arms are told apart.
 
 Source: Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapters 6 and 8;
 Field, Welsh, Bootstrapping Clustered Data, 2007; Satterthwaite, An Approximate
@@ -52,11 +54,13 @@ class Arm:
       counts: `(S, N, K, P)` confusion counts of each training and image.
       groups: for each image what it is of (a clip, city or patient); "" if that is not
         known, and such an image stands for itself. In the order of the images.
+      trainings: `S` ids, by which arms are known to share them; none if they do not.
     """
 
     name: str
     counts: Int[np.ndarray, "S N K P"]
     groups: tuple[str, ...]
+    trainings: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Difference:
       images_sd: standard error from the choice of images, paired.
       seed_sd: standard error from the seeds; nan with one seed on either side.
       effect: `value` over the spread of a training, Hedges' g; nan without spread.
+      shared: whether both arms have the same trainings, and are paired by them.
     """
 
     value: float
@@ -101,6 +106,7 @@ class Difference:
     images_sd: float
     seed_sd: float
     effect: float
+    shared: bool = False
 
     @property
     def one_seed(self) -> bool:
@@ -167,6 +173,9 @@ def difference(
             "they are of other clips; a paired difference needs the same images. "
             "Evaluate both on one split."
         )
+    if shared := sorted(a.trainings) == sorted(b.trainings) != []:
+        order = [b.trainings.index(training) for training in a.trainings]
+        b = dataclasses.replace(b, counts=b.counts[order])
     once = np.ones((1, len(a.groups)), np.int64)
     ours, theirs = (_means(score, once, arm)[:, 0] for arm in (a, b))
     weights, clusters = resamples(a.groups, draws, seed)
@@ -174,9 +183,10 @@ def difference(
     images = _spread(drawn, clusters)
     parts, spread = [(images**2, clusters - 1)], np.nan
     if min(len(ours), len(theirs)) > 1:
-        both = [(_seed_variance(x) / len(x), len(x) - 1) for x in (ours, theirs)]
-        parts += both
-        spread = float(np.sqrt(sum(variance for variance, _ in both)))
+        differing = (ours - theirs,) if shared else (ours, theirs)
+        seeds = [(_seed_variance(x) / len(x), len(x) - 1) for x in differing]
+        parts += seeds
+        spread = float(np.sqrt(sum(variance for variance, _ in seeds)))
     value = float(ours.mean() - theirs.mean())
     low, high, p = _interval(value, parts, level)
     return Difference(
@@ -187,6 +197,7 @@ def difference(
         images_sd=images,
         seed_sd=spread,
         effect=_effect(ours, theirs),
+        shared=shared,
     )
 
 

@@ -208,6 +208,8 @@ def differences(numbers: Numbers) -> Table:
         "ties by half; of other trainings it says nothing.",
         f"Corrected by Holm over {count} comparison{'s' * (count != 1)}.",
     )
+    if any(p.difference.shared for p in numbers.pairs):
+        notes += ("Arms that share their trainings are paired by training, too.",)
     if any(p.difference.one_seed for p in numbers.pairs):
         notes += ("One seed: of these networks, over images alone.",)
     return Table("differences", "Differences", columns, tuple(rows), notes=notes)

@@ -86,6 +86,30 @@ def test_a_difference_is_paired():
     assert found.one_seed
 
 
+def test_arms_that_share_their_trainings_are_paired_by_training():
+    """Where all images are alike it is the paired t-test of SciPy, in any order."""
+    rng = np.random.default_rng(4)
+    hits = np.stack([np.rint(rng.normal(500, 40, 4))] * 2)
+    hits[1] += np.array([12, 9, 14, 11])
+    counts = [
+        np.broadcast_to(
+            np.stack([np.stack([h, 1000 - h], -1)] * 2, -2)[:, None], (4, 6, 2, 2)
+        ).astype(np.int64)
+        for h in hits
+    ]
+    score = statistics.pooled(lambda c: c[:, 0, 0] / c[:, 0].sum(-1))
+    groups, names = ("",) * 6, ("r", "s", "t", "u")
+    a = Arm("a", counts[1][::-1], groups, names[::-1])
+    found = statistics.difference(a, Arm("b", counts[0], groups, names), score)
+    exact = scipy.stats.ttest_rel(hits[1] / 1000, hits[0] / 1000)
+    assert found.shared and found.p == pytest.approx(exact.pvalue, rel=1e-9)
+    low, high = exact.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
+    other = Arm("b", counts[0], groups, ("r", "s", "t", "v"))
+    apart = statistics.difference(a, other, score)
+    assert not apart.shared and apart.p > 0.3
+
+
 def test_an_arm_against_itself_is_no_difference():
     found = statistics.difference(arm(), arm(), SCORE)
     assert (found.value, found.images_sd) == (0, 0)
