@@ -13,11 +13,8 @@ WORKDIR ?= runs/demo
 demo: $(VENV)/.runs
 	$(BIN)/python launch.py --config=configs/streets_unet.py --workdir=$(WORKDIR)
 
-# In two parts: three times of three, a process that went on for long ended in a
-# segmentation fault inside jaxlib 0.10.2, whose WeakValueInterner had a freed object.
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 2 $(wildcard tests/[a-n]*/)
-	$(BIN)/python -m pytest -n 2 $(wildcard tests/[o-z]*/ tests/test_*.py)
+	$(BIN)/python -m pytest -n 2
 
 test-slow: $(VENV)/.tests
 	$(BIN)/python -m pytest -m "slow or not slow"

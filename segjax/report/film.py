@@ -69,7 +69,7 @@ class Film(contextlib.AbstractContextManager):
         finally:
             maps.discard(self._temporary)
 
-    def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
+    def _open(self, size: tuple[int, int]):
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary.touch()  # OpenCV does not say why it cannot
