@@ -5,8 +5,8 @@ chosen; see docs/postprocess.md.
 
 Source:   Kraehenbuehl & Koltun 2011, arXiv 1210.5644 (crf); He et al. 2010 (guided).
 Command:  python launch.py --config=configs/ablations/postprocess.py --sweep
-Answer:   on 64 drawn scenes, 3 seeds of 600 steps on two CPU cores, none is told from no
-          step by Holm's rule over 8 pairs. Points of mean IoU above the 48.1 without,
+Answer:   on 64 drawn scenes, 3 seeds of 600 steps on two CPU cores, none is told
+          from no step by Holm's rule over 8 pairs. Points of mean IoU above 48.1,
           95 % intervals: split_merge 1.6 (0.3 to 3.0), crf 1.5 (0.1 to 2.9), crf and
           components 1.4 (-0.1 to 2.9), guided 1.1 (-0.2 to 2.3), gaussian and mode 0.3,
           holes and components 0.1. Commits 7a26ad0 to ec75520.
