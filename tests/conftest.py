@@ -11,7 +11,7 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_force_host_platform_device_count=8"
     + " --xla_backend_optimization_level=0"
     + " --xla_cpu_use_fusion_emitters=false"  # which take twice as long to compile
-    + " --xla_cpu_parallel_codegen_split_count=1"  # a tenth of the time of all tests
+    + " --xla_cpu_parallel_codegen_split_count=1"  # which spares a tenth
 )
 
 import numpy as np
