@@ -60,21 +60,23 @@ def faults(target, share):
     )
     expected, took = target.mask().content, {}
 
-    def killed(pid):
-        os.kill(pid, signal.SIGKILL)
+    def killed(workers):
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
         target.wait(lambda: target.get("/readyz").status_code == 503, 2)
         return target.mask()
 
-    def starved(pid):
-        taken = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
-        most = taken * resource.getpagesize()
-        resource.prlimit(pid, resource.RLIMIT_AS, (most, most))
+    def starved(workers):
+        for pid in workers:
+            taken = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+            most = taken * resource.getpagesize()
+            resource.prlimit(pid, resource.RLIMIT_AS, (most, most))
         return target.mask(draw.png(draw.scene(2000, 2000)))
 
     for fault in (killed, starved):
         name = fault.__name__
         begin = time.monotonic()
-        answer = fault(target.processes()["worker"][0])
+        answer = fault(target.processes()["worker"])  # of every model
         fair = answer.status_code == 503 and answer.headers.get("retry-after")
         found.hold(fair, f"{name}: {answer.status_code}")
         alive = target.get("/healthz").status_code == 200
