@@ -5,11 +5,14 @@
 
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
+#include "crew.h"
 #include "oneapi/dnnl/dnnl.hpp"
 #include "xla/ffi/api/ffi.h"
 
@@ -20,6 +23,7 @@ using dnnl::memory;
 using Array = ffi::Buffer<ffi::F32>;
 using Result = ffi::ResultBuffer<ffi::F32>;
 using Numbers = ffi::Span<const int64_t>;
+// Threads, the window, the sizes of image, kernel and output; `Find` adds the kind.
 using Key = std::vector<int64_t>;
 
 enum class Kind { kForward, kToImage, kToKernel };
@@ -54,7 +58,7 @@ memory::desc KernelOf(const int64_t* size, int64_t groups) {
 }
 
 Call Make(Kind kind, const Key& key) {
-  const int64_t *x = &key[0], *k = &key[4], *y = &key[8], *window = &key[12];
+  const int64_t *window = &key[1], *x = &key[8], *k = &key[12], *y = &key[16];
   const auto image = ChannelsLast(x), out = ChannelsLast(y);
   const auto kernel = KernelOf(k, window[6]);
   const memory::desc any(kernel.get_dims(), memory::data_type::f32,
@@ -136,57 +140,87 @@ class Workspace {
   Piece piece_;
 };
 
-template <typename X, typename K, typename Y>
-ffi::Error Run(Kind kind, X& image, K& kernel, Y& out, Numbers window) {
-  Key key;
-  for (Numbers part : {image.dimensions(), kernel.dimensions(), out.dimensions(), window})
+// One convolution or gradient: of `image`, `kernel` and `out` the one is written that
+// `kind` gives, the others are read.
+void Run(Kind kind, const Array& image, const Array& kernel, const Array& out,
+         Numbers window, const segjax::Crew& crew) {
+  Key key = {crew.size()};
+  for (Numbers part : {window, image.dimensions(), kernel.dimensions(), out.dimensions()})
     key.insert(key.end(), part.begin(), part.end());
+  const Call& call = Find(kind, key);
+  const bool gives_kernel = kind == Kind::kToKernel;
+  const bool gives_image = kind == Kind::kToImage;
+  dnnl::stream stream(Cpu());
+  const memory x(call.image, Cpu(), image.untyped_data());
+  const memory y(call.out, Cpu(), out.untyped_data());
+  const size_t turned = call.inner == call.kernel ? 0 : call.inner.get_size();
+  const size_t begin = (turned + 63) / 64 * 64;
+  const Workspace workspace(begin + call.scratch.get_size());
+  memory outer(call.kernel, Cpu(), kernel.untyped_data());
+  memory inner = turned ? memory(call.inner, Cpu(), workspace.data()) : outer;
+  const memory scratch(call.scratch, Cpu(), workspace.data() + begin);
+  if (turned && !gives_kernel) dnnl::reorder(outer, inner).execute(stream, outer, inner);
+  call.primitive.execute(
+      stream,
+      {{gives_image ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, x},
+       {gives_kernel ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, inner},
+       {kind == Kind::kForward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, y},
+       {DNNL_ARG_SCRATCHPAD, scratch}});
+  if (turned && gives_kernel) dnnl::reorder(inner, outer).execute(stream, inner, outer);
+  stream.wait();
+}
+
+// What `work` does with the threads of `pool`.
+template <typename Work>
+ffi::Error With(ffi::ThreadPool& pool, Work work) {
   try {
-    const Call& call = Find(kind, key);
-    const bool gives_kernel = kind == Kind::kToKernel;
-    const bool gives_image = kind == Kind::kToImage;
-    dnnl::stream stream(Cpu());
-    const memory x(call.image, Cpu(), image.untyped_data());
-    const memory y(call.out, Cpu(), out.untyped_data());
-    const size_t turned = call.inner == call.kernel ? 0 : call.inner.get_size();
-    const size_t begin = (turned + 63) / 64 * 64;
-    const Workspace workspace(begin + call.scratch.get_size());
-    memory outer(call.kernel, Cpu(), kernel.untyped_data());
-    memory inner = turned ? memory(call.inner, Cpu(), workspace.data()) : outer;
-    const memory scratch(call.scratch, Cpu(), workspace.data() + begin);
-    if (turned && !gives_kernel) dnnl::reorder(outer, inner).execute(stream, outer, inner);
-    call.primitive.execute(
-        stream,
-        {{gives_image ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, x},
-         {gives_kernel ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, inner},
-         {kind == Kind::kForward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, y},
-         {DNNL_ARG_SCRATCHPAD, scratch}});
-    if (turned && gives_kernel) dnnl::reorder(inner, outer).execute(stream, inner, outer);
-    stream.wait();
+    const segjax::Crew crew(pool.num_threads(), [&](std::function<void()> task) {
+      pool.Schedule(std::move(task));
+    });
+    work(crew);
   } catch (const std::exception& error) {
     return ffi::Error::Internal(error.what());
   }
   return ffi::Error::Success();
 }
 
-ffi::Error Forward(Array x, Array kernel, Numbers window, Result y) {
-  return Run(Kind::kForward, x, kernel, *y, window);
+ffi::Error Forward(ffi::ThreadPool pool, Numbers window, Array x, Array kernel, Result y) {
+  return With(pool, [&](const segjax::Crew& crew) {
+    Run(Kind::kForward, x, kernel, *y, window, crew);
+  });
 }
 
-ffi::Error ToImage(Array g, Array kernel, Numbers window, Result x) {
-  return Run(Kind::kToImage, *x, kernel, g, window);
+ffi::Error ToImage(ffi::ThreadPool pool, Numbers window, Array kernel, Array g, Result x) {
+  return With(pool, [&](const segjax::Crew& crew) {
+    Run(Kind::kToImage, *x, kernel, g, window, crew);
+  });
 }
 
-ffi::Error ToKernel(Array x, Array g, Numbers window, Result kernel) {
-  return Run(Kind::kToKernel, x, *kernel, g, window);
+ffi::Error ToKernel(ffi::ThreadPool pool, Numbers window, Array x, Array g,
+                    Result kernel) {
+  return With(pool, [&](const segjax::Crew& crew) {
+    Run(Kind::kToKernel, x, *kernel, g, window, crew);
+  });
 }
 
-auto Signature() {
-  return ffi::Ffi::Bind().Arg<Array>().Arg<Array>().Attr<Numbers>("window").Ret<Array>();
+// Both gradients: as two calls XLA would begin them together, to share the same threads.
+ffi::Error ToBoth(ffi::ThreadPool pool, Numbers window, Array x, Array kernel, Array g,
+                  Result to_x, Result to_kernel) {
+  return With(pool, [&](const segjax::Crew& crew) {
+    Run(Kind::kToImage, *to_x, kernel, g, window, crew);
+    Run(Kind::kToKernel, x, *to_kernel, g, window, crew);
+  });
+}
+
+auto Common() { return ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Attr<Numbers>("window"); }
+auto OfTwo() { return Common().Arg<Array>().Arg<Array>().Ret<Array>(); }
+auto OfThree() {
+  return Common().Arg<Array>().Arg<Array>().Arg<Array>().Ret<Array>().Ret<Array>();
 }
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(forward, Forward, Signature());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(to_image, ToImage, Signature());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(to_kernel, ToKernel, Signature());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(forward, Forward, OfTwo());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(to_image, ToImage, OfTwo());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(to_kernel, ToKernel, OfTwo());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(to_both, ToBoth, OfThree());

@@ -3,8 +3,8 @@
 XLA's own kernels for a CPU are slow, in the gradient by a kernel above all: 30 to 80
 GFLOP/s where this machine gives 300. oneDNN (Intel, Apache-2.0) comes as a package for
 Linux on x86-64; `onednn.cc` makes its convolution and both gradients into calls of an
-XLA program. It is compiled once, by the C++ compiler that is there, and kept in the
-folder of `core.cache`.
+XLA program, and `crew.cc` lets it work with XLA's threads. They are compiled once, by
+the C++ compiler that is there, and kept in the folder of `core.cache`.
 
 Only where one CPU is the only device, as XLA cannot split a call over several. Where
 anything lacks, the other forms of `segjax.nn.conv` are taken, which give the same
@@ -33,13 +33,15 @@ from jaxtyping import Array, Float
 from segjax.core import cache
 from segjax.nn.backend import on_cpu
 
-SOURCE = pathlib.Path(__file__).with_suffix(".cc")
+SOURCES = tuple(
+    pathlib.Path(__file__).with_name(name) for name in ("onednn.cc", "crew.cc", "crew.h")
+)
 LIBRARY = ("onednn-cpu-gomp", "libdnnl.so.3")
 HEADERS = ("onednn-devel-cpu-gomp", "oneapi/dnnl/dnnl.hpp")
 """A distribution and the file that is wanted of it."""
 
 COMPILERS = ("g++", "clang++", "c++")
-CALLS = ("forward", "to_image", "to_kernel")
+CALLS = ("forward", "to_image", "to_kernel", "to_both")
 
 _building = threading.Lock()
 """Two threads compile one after the other, and the second finds it done."""
@@ -82,32 +84,38 @@ def convolve(
     sides = zip(x.shape[1:3], kernel.shape[:2], pads, strict=True)
     size = [(n + sum(pad) - rate * (k - 1) - 1) // stride + 1 for n, k, pad in sides]
     shape = (x.shape[0], *size, kernel.shape[-1])
-    return _call("forward", shape, x, kernel, stride, rate, pads, groups)
+    return _call("forward", (shape,), (x, kernel), stride, rate, pads, groups)[0]
 
 
 def _forward(x, kernel, stride, rate, pads, groups):
-    return convolve(x, kernel, stride, rate, pads, groups), (x, kernel)
+    y = convolve(x.value, kernel.value, stride, rate, pads, groups)
+    return y, (x.value, kernel.value, x.perturbed, kernel.perturbed)
 
 
 def _backward(stride, rate, pads, groups, kept, g):
-    x, kernel = kept
-    return (
-        _call("to_image", x.shape, g, kernel, stride, rate, pads, groups),
-        _call("to_kernel", kernel.shape, x, g, stride, rate, pads, groups),
-    )
+    """Both gradients in one call; or the one that is wanted, as of an image's."""
+    x, kernel, to_x, to_kernel = kept
+    if isinstance(g, jax.custom_derivatives.SymbolicZero):
+        g = jnp.zeros(g.shape, g.dtype)
+    window = stride, rate, pads, groups
+    if to_x and to_kernel:
+        return _call("to_both", (x.shape, kernel.shape), (x, kernel, g), *window)
+    if to_x:
+        return *_call("to_image", (x.shape,), (kernel, g), *window), None
+    return None, *_call("to_kernel", (kernel.shape,), (x, g), *window)
 
 
-convolve.defvjp(_forward, _backward)
+convolve.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
-def _call(name, shape, a, b, stride, rate, pads, groups):
+def _call(name, shapes, arrays, stride, rate, pads, groups):
     window = np.asarray([stride, rate, *pads[0], *pads[1], groups], np.int64)
     call = jax.ffi.ffi_call(
         f"segjax_{name}",
-        jax.ShapeDtypeStruct(shape, a.dtype),
+        [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes],
         vmap_method="sequential",
     )
-    return call(a, b, window=window)
+    return call(*arrays, window=window)
 
 
 def build_ahead() -> None:
@@ -133,7 +141,8 @@ def _load() -> str:
     """Let XLA know the calls; returns why that is not possible, or nothing."""
     if isinstance(built := _compiled(), str):
         return built
-    # Its threads would wait for work at the cost of XLA's.
+    # Should OpenMP's own threads work after all (see crew.cc), they would wait for work
+    # at the cost of XLA's.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         calls = ctypes.CDLL(str(built))
@@ -185,9 +194,10 @@ def _build(compiler: str, library: pathlib.Path, headers: pathlib.Path) -> pathl
       OSError: there is no place to write.
     """
     command = [compiler, "-std=c++17", "-O2", "-shared", "-fPIC", "-w"]
-    command += [f"-I{jax.ffi.include_dir()}", f"-I{headers}", str(SOURCE)]
+    command += [f"-I{jax.ffi.include_dir()}", f"-I{headers}"]
+    command += [str(source) for source in SOURCES if source.suffix == ".cc"]
     command += [str(library), f"-Wl,-rpath,{library.parent}"]
-    key = hashlib.sha256(SOURCE.read_bytes())
+    key = hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES))
     key.update("\0".join((*command, jax.lib.__version__)).encode())
     folder = cache.shared() / "onednn"
     built = folder / f"{key.hexdigest()[:32]}.so"

@@ -1,5 +1,6 @@
 """oneDNN's convolutions against the definition, and when they are taken."""
 
+import concurrent.futures
 import importlib.metadata
 import os
 import pathlib
@@ -83,6 +84,39 @@ def test_two_runs_are_equal_to_the_bit(present):
     assert all(np.array_equal(first, other) for other in others)
 
 
+def test_programs_at_the_same_time_get_what_they_get_alone(present):
+    """More of them than threads, so that calls wait for each other and serve meanwhile."""
+    x, kernel = noise(4, 24, 20, 16), noise(3, 3, 16, 32)
+
+    @jax.jit
+    def gradients(x, kernel):
+        for rate in (1, 2, 3):  # branches, which XLA runs side by side
+            kernel = kernel + rate
+        branches = [convolve(x, kernel * rate, rate=rate) for rate in (1, 2, 3)]
+        return sum(branches), jax.grad(lambda x, k: (convolve(x, k) ** 2).sum(), (0, 1))(
+            x, kernel
+        )
+
+    def leaves(_):
+        return [np.asarray(leaf) for leaf in jax.tree.leaves(gradients(x, kernel))]
+
+    alone = leaves(0)
+    with concurrent.futures.ThreadPoolExecutor(6) as threads:
+        for together in threads.map(leaves, range(60)):
+            assert all(map(np.array_equal, together, alone))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"), [((0, 1), "to_both"), (0, "to_image"), (1, "to_kernel")]
+)
+def test_only_the_gradients_that_are_wanted_are_computed(wanted, name, present):
+    x, kernel = noise(1, 8, 8, 4), noise(3, 3, 4, 4)
+    gradient = jax.grad(lambda x, k: (convolve(x, k) ** 2).sum(), wanted)
+    text = jax.jit(gradient).lower(x, kernel).as_text()
+    found = {n: text.count(f"@segjax_{n}(") for n in onednn.CALLS}
+    assert found == {n: int(n in ("forward", name)) for n in onednn.CALLS}
+
+
 def test_a_train_step_holds_no_other_convolution(present):
     model = MODELS["unet"](num_outputs=3, width=4, depth=2)
     x = noise(1, 16, 16, 3)
@@ -147,7 +181,7 @@ def test_it_is_built_once_and_again_for_another_source(monkeypatch, tmp_path, pr
     monkeypatch.setenv("SEGJAX_CACHE", str(tmp_path))
     for text in ("extern int a;", "extern int b;", "extern int a;"):
         (tmp_path / "source.cc").write_text(text)
-        monkeypatch.setattr(onednn, "SOURCE", tmp_path / "source.cc")
+        monkeypatch.setattr(onednn, "SOURCES", (tmp_path / "source.cc",))
         assert "forward" in _failure(onednn._load)
     assert len(list(tmp_path.rglob("*.so"))) == 2
     (tmp_path / "source.cc").write_text("nonsense")
