@@ -151,8 +151,6 @@ Crew::~Crew() {
   working.unlock();
 }
 
-int Crew::size() const { return threads; }
-
 namespace {
 
 void Begin(void (*function)(void*), void* data, unsigned count) {
@@ -172,6 +170,18 @@ void End() {
 }
 
 }  // namespace
+
+int Crew::size() const { return threads; }
+
+void Crew::Share(const std::function<void(int)>& work) const {
+  using Work = std::function<void(int)>;
+  const auto mine = [](void* data) { (*static_cast<const Work*>(data))(place); };
+  void* data = const_cast<Work*>(&work);
+  Begin(mine, data, 0);
+  mine(data);
+  End();
+}
+
 }  // namespace segjax
 
 // What oneDNN's package has of libgomp, but for the loops of its shuffle.

@@ -23,6 +23,9 @@ class Crew {
   // Threads of a region, this one included.
   int size() const;
 
+  // Lets each thread do `work`, given its place among them; returns when all have.
+  void Share(const std::function<void(int place)>& work) const;
+
  private:
   const Schedule schedule_;
 };
