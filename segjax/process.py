@@ -15,27 +15,27 @@ import jaxlib
 from segjax.core import cache, heap
 
 FEW_CORES = 8
-"""Up to so many cores the operations of a program are best run one by one."""
+"""Up to so many cores the operations of a program are best run one after another."""
 
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 TESTED = ("0.10.2",)
 """Versions of jaxlib that know the flag; one that does not ends the process."""
 
-FLAG = "xla_cpu_enable_concurrency_optimized_scheduler"
+FLAG, ORDER = "xla_cpu_scheduler_type", "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"
 
 
 def prepare() -> None:
     """Set what must stand before JAX has a backend.
 
     Freed memory is kept (see `core.heap`). On few cores, XLA for CPUs is told to order
-    operations for memory and not for running several at a time: each of them takes all
-    cores anyway.
+    operations for memory and not for running several at a time: most of them take all
+    cores anyway. (It still begins what does not depend on what is running.)
     """
     heap.keep_freed()
     flags = os.environ.get("XLA_FLAGS", "")
     if cores() <= FEW_CORES and jaxlib.__version__ in TESTED and FLAG not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} --{FLAG}=false".strip()
+        os.environ["XLA_FLAGS"] = f"{flags} --{FLAG}={ORDER}".strip()
 
 
 def keep_compiled() -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from segjax import process
 
-OURS = f"--{process.FLAG}=false"
+OURS = f"--{process.FLAG}={process.ORDER}"
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ OURS = f"--{process.FLAG}=false"
     [
         (2, "tested", None, OURS),
         (2, "tested", "--xla_a=1", f"--xla_a=1 {OURS}"),
-        (2, "tested", f"--{process.FLAG}=true", f"--{process.FLAG}=true"),
+        (2, "tested", f"--{process.FLAG}=X", f"--{process.FLAG}=X"),
         (8, "tested", "", OURS),
         (9, "tested", "", ""),
         (2, "99.0", "", ""),

@@ -33,14 +33,14 @@ using Clock = std::chrono::steady_clock;
 // A thread of XLA that has not come by then is busy; another is begun in its place.
 constexpr std::chrono::microseconds kPatience(200);
 constexpr int kSpins = 4096;
-constexpr uint64_t kFull = 0x7fffffff;
+constexpr int kFull = 1 << 30;
 
 // Of the crew at work, which holds the lock.
 std::mutex working;
 const Crew::Schedule* schedule = nullptr;
 bool called = false;               // for members
 std::atomic<int> threads{1};       // the leader included
-std::atomic<uint64_t> places{0};   // upper half: which crew; lower: places that are taken
+std::atomic<int> taken{kFull};     // places; the leader has the first
 std::atomic<int> aboard{0};        // members that are ready for a region
 std::atomic<int> gone{0};          // members that have left
 std::atomic<bool> over{true};
@@ -70,19 +70,18 @@ class Pause {
   int turns_ = 0;
 };
 
-bool TakePlace(uint64_t crew) {
-  uint64_t now = places;
+bool TakePlace() {
+  int next = taken;
   do {
-    if (now >> 32 != crew || (now & kFull) >= static_cast<uint64_t>(threads)) return false;
-  } while (!places.compare_exchange_weak(now, now + 1));
-  place = static_cast<int>(now & kFull);
+    if (next >= threads) return false;
+  } while (!taken.compare_exchange_weak(next, next + 1));
+  place = next;
   return true;
 }
 
-// Does a member's part of all regions of a crew, if there is a place and until it is
-// over.
-void Serve(uint64_t crew) {
-  if (!TakePlace(crew)) return;
+// Does a member's part of all regions, if a place is free and until the crew is over.
+void Serve() {
+  if (!TakePlace()) return;
   uint64_t seen = region;
   ++aboard;
   for (Pause pause;;) {
@@ -106,10 +105,9 @@ void Serve(uint64_t crew) {
 }
 
 void Gather() {
-  const uint64_t crew = places >> 32;
   if (!called) {
     called = true;
-    for (int i = 1; i < threads; ++i) (*schedule)([crew] { Serve(crew); });
+    for (int i = 1; i < threads; ++i) (*schedule)(Serve);
   }
   const auto late = Clock::now() + kPatience;
   bool hired = false;
@@ -118,7 +116,7 @@ void Gather() {
     if (!hired && Clock::now() > late) {
       hired = true;
       try {
-        for (int i = aboard; i < threads - 1; ++i) std::thread(Serve, crew).detach();
+        for (int i = aboard; i < threads - 1; ++i) std::thread(Serve).detach();
       } catch (const std::system_error&) {
         // No more threads to be had: those of XLA will come.
       }
@@ -130,21 +128,18 @@ void Gather() {
 }  // namespace
 
 Crew::Crew(int count, Schedule how) : schedule_(std::move(how)) {
-  for (Pause pause; !working.try_lock(); pause()) {
-    const uint64_t other = places >> 32;
-    if (!over) Serve(other);
-  }
+  for (Pause pause; !working.try_lock(); pause()) Serve();
   schedule = &schedule_;
   threads = std::max(1, count);
   aboard = gone = 0;
   leads = true;
   called = false;
   over = false;
-  places = ((places >> 32) + 1) << 32 | 1;
+  taken = 1;
 }
 
 Crew::~Crew() {
-  const int members = static_cast<int>((places.fetch_or(kFull) & kFull) - 1);
+  const int members = taken.exchange(kFull) - 1;
   over = true;
   for (Pause pause; gone < members;) pause();
   leads = false;

@@ -34,7 +34,8 @@ from segjax.core import cache
 from segjax.nn.backend import on_cpu
 
 SOURCES = tuple(
-    pathlib.Path(__file__).with_name(name) for name in ("onednn.cc", "crew.cc", "crew.h")
+    pathlib.Path(__file__).with_name(name)
+    for name in ("onednn.cc", "crew.cc", "crew.h")
 )
 LIBRARY = ("onednn-cpu-gomp", "libdnnl.so.3")
 HEADERS = ("onednn-devel-cpu-gomp", "oneapi/dnnl/dnnl.hpp")

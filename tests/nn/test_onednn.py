@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -49,6 +50,9 @@ CASES = {
 }
 
 
+CREW = pathlib.Path(onednn.__file__).with_name("crew.cc")
+
+
 @pytest.fixture
 def present(monkeypatch):
     """As in a process with one CPU."""
@@ -57,6 +61,19 @@ def present(monkeypatch):
     reason = onednn._load()
     assert not reason, reason
     monkeypatch.setattr(onednn, "absent", lambda: "")
+
+
+def in_a_process_with_one_cpu(code: str, **variables: str):
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        pytest.skip(f"no oneDNN for {sys.platform} on {platform.machine()}")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"} | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def calls(function, *arguments) -> int:
@@ -85,17 +102,14 @@ def test_two_runs_are_equal_to_the_bit(present):
 
 
 def test_programs_at_the_same_time_get_what_they_get_alone(present):
-    """More of them than threads, so that calls wait for each other and serve meanwhile."""
+    """More of them than threads, so that calls wait, and serve each other meanwhile."""
     x, kernel = noise(4, 24, 20, 16), noise(3, 3, 16, 32)
 
-    @jax.jit
-    def gradients(x, kernel):
-        for rate in (1, 2, 3):  # branches, which XLA runs side by side
-            kernel = kernel + rate
-        branches = [convolve(x, kernel * rate, rate=rate) for rate in (1, 2, 3)]
-        return sum(branches), jax.grad(lambda x, k: (convolve(x, k) ** 2).sum(), (0, 1))(
-            x, kernel
-        )
+    def loss(x, kernel):
+        branches = [convolve(x, kernel, rate=rate) for rate in (1, 2, 3)]
+        return sum((branch**2).sum() for branch in branches)  # XLA runs them at a time
+
+    gradients = jax.jit(jax.value_and_grad(loss, (0, 1)))
 
     def leaves(_):
         return [np.asarray(leaf) for leaf in jax.tree.leaves(gradients(x, kernel))]
@@ -104,6 +118,27 @@ def test_programs_at_the_same_time_get_what_they_get_alone(present):
     with concurrent.futures.ThreadPoolExecutor(6) as threads:
         for together in threads.map(leaves, range(60)):
             assert all(map(np.array_equal, together, alone))
+
+
+@pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
+def test_a_crew_does_each_part_of_a_region_once(sanitizer, tmp_path):
+    """The C++ alone, under the compiler's own checks for races and for memory."""
+    sources = [pathlib.Path(__file__).with_name("crew_test.cc"), CREW]
+    program, flags = tmp_path / "crew", ["-std=c++17", "-O1", "-g"]
+    flags += [f"-I{CREW.parent}", f"-fsanitize={sanitizer}", "-pthread"]
+    compiler = next(filter(None, map(shutil.which, onednn.COMPILERS)), None)
+    if compiler is None or platform.machine() != "x86_64":
+        pytest.skip("no C++ compiler for it")
+    built = subprocess.run(
+        [compiler, *flags, *map(str, sources), "-o", str(program)],
+        capture_output=True,
+        text=True,
+    )
+    if "sanitize" in built.stderr or "lib" + sanitizer[:1] + "san" in built.stderr:
+        pytest.skip(f"this compiler has no {sanitizer} sanitizer")
+    assert built.returncode == 0, built.stderr
+    done = subprocess.run([program], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "0 wrong\n"), done.stderr
 
 
 @pytest.mark.parametrize(
@@ -219,6 +254,25 @@ def _failure(function) -> str:
     return str(caught.value)
 
 
+def test_it_works_with_the_threads_that_are_there():
+    """OpenMP's own, which would compete with XLA's, are never begun."""
+    code = (
+        "import os, time, jax, jax.numpy as jnp\n"
+        "from segjax.nn import onednn\n"
+        "from segjax.nn.conv import convolve\n"
+        "assert not onednn.absent(), onednn.absent()\n"
+        "x, k = jnp.ones((2, 64, 64, 16)), jnp.ones((3, 3, 16, 16))\n"
+        "f = jax.jit(jax.grad(lambda x, k: convolve(x, k).sum(), (0, 1)))\n"
+        "program = f.lower(x, k).compile()\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "for _ in range(5): jax.block_until_ready(program(x, k))\n"
+        "time.sleep(0.5)  # those that helped out end\n"
+        "print(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    done = in_a_process_with_one_cpu(code)
+    assert done.stdout.strip() == "0"
+
+
 def test_a_program_from_the_persistent_cache_computes_the_same(tmp_path):
     code = (
         "import jax, jax.numpy as jnp, hashlib, numpy as np\n"
@@ -230,24 +284,13 @@ def test_a_program_from_the_persistent_cache_computes_the_same(tmp_path):
         "y = jax.jit(lambda x, k: convolve(x, k))(x, k)\n"
         "print(hashlib.sha256(np.asarray(y)).hexdigest())\n"
     )
-    environment = os.environ | {
+    cached = {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "XLA_FLAGS": "",
-        "JAX_PLATFORMS": "cpu",
     }
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        pytest.skip(f"no oneDNN for {sys.platform} on {platform.machine()}")
     digests, files = set(), []
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        digests.add(done.stdout)
+        digests.add(in_a_process_with_one_cpu(code, **cached).stdout)
         files.append(sorted(tmp_path.glob("*lambda*-cache")))
     assert len(digests) == 1
     assert files[0] and files[0] == files[1]
