@@ -33,17 +33,16 @@ using Clock = std::chrono::steady_clock;
 // A thread of XLA that has not come by then is busy; another is begun in its place.
 constexpr std::chrono::microseconds kPatience(200);
 constexpr int kSpins = 4096;
-constexpr int kFull = 1 << 30;
+constexpr int kOver = 1 << 30;  // more places than any crew has
 
 // Of the crew at work, which holds the lock.
 std::mutex working;
 const Crew::Schedule* schedule = nullptr;
 bool called = false;               // for members
 std::atomic<int> threads{1};       // the leader included
-std::atomic<int> taken{kFull};     // places; the leader has the first
+std::atomic<int> taken{kOver};     // places, the first by the leader
 std::atomic<int> aboard{0};        // members that are ready for a region
 std::atomic<int> gone{0};          // members that have left
-std::atomic<bool> over{true};
 std::atomic<uint64_t> region{0};   // counts up when one begins
 std::atomic<int> finished{0};      // members that have done their part of it
 std::atomic<int> waiting{0};       // threads at its barrier
@@ -94,7 +93,7 @@ void Serve() {
       }
       ++finished;
       pause = Pause();
-    } else if (over) {
+    } else if (taken == kOver) {
       break;
     } else {
       pause();
@@ -134,13 +133,11 @@ Crew::Crew(int count, Schedule how) : schedule_(std::move(how)) {
   aboard = gone = 0;
   leads = true;
   called = false;
-  over = false;
   taken = 1;
 }
 
 Crew::~Crew() {
-  const int members = taken.exchange(kFull) - 1;
-  over = true;
+  const int members = taken.exchange(kOver) - 1;
   for (Pause pause; gone < members;) pause();
   leads = false;
   working.unlock();
@@ -179,7 +176,8 @@ void Crew::Share(const std::function<void(int)>& work) const {
 
 }  // namespace segjax
 
-// What oneDNN's package has of libgomp, but for the loops of its shuffle.
+// What oneDNN's package has of libgomp, but for the loops of its shuffle. Newer compilers
+// call `GOMP_parallel` in the place of its first two.
 extern "C" {
 
 void GOMP_parallel_start(void (*function)(void*), void* data, unsigned count) {

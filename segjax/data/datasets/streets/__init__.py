@@ -217,5 +217,5 @@ def clip(
 _kept = functools.lru_cache(maxsize=512)(clip)
 
 _drawing = threading.Lock()
-"""One scene at a time: a thousand short calls, which several threads make in twice the
-time of one, as they take turns with the interpreter at each."""
+"""One scene at a time: a thousand short calls, which several threads make in up to
+twice the time of one, as they take turns with the interpreter at each."""
