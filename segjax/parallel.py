@@ -97,9 +97,14 @@ def initialize(arguments: dict[str, Any] | None) -> None:
         ) from error
 
 
+def is_cluster() -> bool:
+    """Whether this process has joined others; no device is touched."""
+    return jax.distributed.is_initialized()
+
+
 def process_index() -> int:
     """The number of this process; of a single one it is known without a device."""
-    return jax.process_index() if jax.distributed.is_initialized() else 0
+    return jax.process_index() if is_cluster() else 0
 
 
 def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:

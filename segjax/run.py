@@ -1,7 +1,8 @@
 """The composition root of training: a config -> parts -> a run in its folder.
 
 Order of a start: the config is checked, the cluster joined, the folder locked and
-compared with the config, the data audited; only then is a device touched.
+compared with the config, the data audited. Beside the audit the first state is made, as
+it depends on no data; the step is compiled behind it.
 """
 
 import concurrent.futures
@@ -32,10 +33,11 @@ from segjax.evaluate.split import Evaluation
 from segjax.losses import weights
 from segjax.metrics import scores
 from segjax.nn import onednn
-from segjax.optim import frozen
+from segjax.optim import fused
 from segjax.report import count, energy, page, panel, record
 from segjax.report.journal import Journal, Silent
 from segjax.train import compiled, cost, init, lock, loop, signals, trace
+from segjax.train.initial import Initial
 from segjax.train.step import compile_step, step_of
 from segjax.train.window import Window
 
@@ -75,6 +77,7 @@ def train(
     process.prepare()
     checked = config.resolve(settings)
     onednn.build_ahead()
+    fused.build_ahead()
     parallel.initialize(parallel.cluster(os.environ, *cluster))
     writer = parallel.process_index() == 0
     held = lock.hold(workdir) if writer else contextlib.nullcontext()
@@ -128,6 +131,16 @@ class _Run:
         measuring.refuse_stills(checked.measures, self.validation)
         self.checks = (workdir / "checks", cache.shared())
         self.parts = parts.make(checked, self.training.info)
+        self.tx, self.schedule = optim.make(
+            num_steps=checked.train.num_steps, **checked.optim
+        )
+        self.initial = Initial(
+            checked,
+            self.parts.model,
+            self.tx,
+            channels=self.parts.info.pixels.channels,
+            folder=workdir / "checkpoints",
+        )
         self.loss = losses.make(self._terms(), checked.task)
         self._mark("audited")
         known, options = (
@@ -139,9 +152,6 @@ class _Run:
         self.draw = self._draw()
         self.judge = self.parts.evaluated(section, postprocess="")
         self.predict = self.judge.predict(self.loss)
-        self.tx, self.schedule = optim.make(
-            num_steps=checked.train.num_steps, **checked.optim
-        )
 
     def train(self, argv: list[str], stop_at: int | None, facts: Mapping) -> None:
         """From the newest checkpoint, or from nothing, to the end."""
@@ -157,7 +167,7 @@ class _Run:
             checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints,
             concurrent.futures.ThreadPoolExecutor(1) as pool,
         ):
-            target = self._target(mesh)
+            target = self.initial.target()
             done = checkpoints.latest() == options.num_steps
             if done and record.ever_finished(self.workdir):  # not killed in its report
                 checkpoints.restore(None, target, meta=self.parts.meta)  # does it fit?
@@ -167,7 +177,7 @@ class _Run:
             first = trace.first(batches, AUGMENTED)
             program = pool.submit(self._lower, step, mesh, target, first[0])
             compiling = pool.submit(self._compile, program)
-            state, window = self._start(mesh, checkpoints, target)
+            state, window = self._start(checkpoints, target)
             start = int(state.step)
             if self.writer:
                 traced = trace.facts(first, state, program)
@@ -251,20 +261,6 @@ class _Run:
             draw=self.draw,
         )
 
-    def _target(self, mesh: Mesh) -> TrainState:
-        """The shapes of the state that is trained."""
-        target = init.abstract_state(self.parts.model, self.tx, **self._state(mesh))
-        patterns = self.config.optim.get("freeze", ())
-        raise_problems(frozen.problems(patterns, target.params, target.batch_stats))
-        return target
-
-    def _state(self, mesh: Mesh) -> dict[str, Any]:
-        return {
-            "mesh": mesh,
-            "use_ema": self.config.train.ema_decay > 0,
-            "channels": self.parts.info.pixels.channels,
-        }
-
     def _lower(self, step, mesh: Mesh, target: TrainState, batch: dict):
         """The step as a program for batches like this one, yet to be compiled."""
         shapes = parallel.abstract_batch(mesh, batch)
@@ -275,31 +271,17 @@ class _Run:
         self._mark("compiled")
         return compiled
 
-    def _start(
-        self, mesh: Mesh, checkpoints, target: TrainState
-    ) -> tuple[TrainState, Window]:
+    def _start(self, checkpoints, target: TrainState) -> tuple[TrainState, Window]:
         """The state to train from, and what an interrupted run had not logged."""
-        model = self.parts.model
         window = Window(self.parts.info.num_classes)
         if checkpoints.latest() is not None:
             state, notes, at = checkpoints.restore(None, target, meta=self.parts.meta)
             window.from_json(notes["window"])
             print(f"resuming at step {at} of {self.config.train.num_steps}")
-            self._mark("state")
-            return state, window
-        state = init.make_state(
-            model, self.tx, seed=self.config.seed, **self._state(mesh)
-        )
-        if self.config.init_from:
-            state, self.ledger = checkpoint.init_from(
-                self.config.init_from,
-                state,
-                meta=self.parts.meta,
-                foreign=model.foreign,
-                allow=self.config.init_allow,
-                under=self.config.init_under,
-            )
-            print(checkpoint.format_ledger(self.ledger))
+        else:
+            state, self.ledger = self.initial.fresh(self.parts.meta)
+            if self.ledger:
+                print(checkpoint.format_ledger(self.ledger))
         self._mark("state")
         return state, window
 
@@ -387,6 +369,7 @@ class _Run:
                 "processes": jax.process_count(),
                 "cores": process.cores(),
                 "convolutions": onednn.absent() or "oneDNN",
+                **({"adam": fused.absent() or "one pass"} if self.tx.adam else {}),
                 "parameters": init.count_parameters(state.params),
                 "normalize": self.parts.normalize.numbers(),
                 "running_statistics": init.count_parameters(state.batch_stats),

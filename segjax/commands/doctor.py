@@ -118,6 +118,7 @@ def _device() -> Iterator[Finding]:
     import jax.numpy as jnp
 
     from segjax.nn import onednn
+    from segjax.optim import fused
 
     devices = jax.devices()
     kinds = sorted({d.device_kind for d in devices})
@@ -133,16 +134,17 @@ def _device() -> Iterator[Finding]:
     else:
         yield Finding("device", "OK", f"{backend}, {value}")
     if backend == "cpu":
-        reason = onednn.absent()
-        by = f"XLA: {reason}" if reason else "oneDNN"
-        lacks = "compiler" in reason or "installed" in reason or "fails" in reason
-        yield Finding(
-            "device",
-            "WARN" if lacks else "OK",
-            f"convolutions are computed by {by}",
-            "Training on this CPU takes up to twice as long: see BUILD.md, On a CPU."
-            * lacks,
-        )
+        for what, reason, by, longer in (
+            ("convolutions are", onednn.absent(), "oneDNN", "up to twice as long"),
+            ("Adam's update is", fused.absent(), "one pass", "a tenth longer"),
+        ):
+            lacks = any(n in reason for n in ("compiler", "installed", "fails"))
+            yield Finding(
+                "device",
+                "WARN" if lacks else "OK",
+                f"{what} computed by {f'XLA: {reason}' if reason else by}",
+                f"Training on this CPU takes {longer}: see BUILD.md, On a CPU." * lacks,
+            )
     product = jax.jit(lambda a: a @ a.T)
     begin = time.perf_counter()
     total = float(product(jnp.ones((256, 256), jnp.float32)).sum())

@@ -8,9 +8,10 @@ import optax
 
 from segjax.core.errors import raise_problems
 from segjax.core.tables import parameters, signature_problems, unknown
-from segjax.optim import masks, schedules
-from segjax.optim.optimizers import DECOUPLED, OPTIMIZERS
+from segjax.optim import fused, masks, schedules
+from segjax.optim.optimizers import DECOUPLED, FUSED, OPTIMIZERS
 from segjax.optim.schedules import SCHEDULES
+from segjax.optim.update import Optimizer
 
 Number = float | int
 
@@ -60,7 +61,7 @@ def make(
     freeze: tuple[str, ...] = (),
     clip_norm: Number | None = None,
     accumulate_steps: int = 1,
-) -> tuple[optax.GradientTransformation, Callable]:
+) -> tuple[Optimizer, Callable]:
     """The optimiser and its learning rate, from the config's `optim` section.
 
     Args:
@@ -90,8 +91,8 @@ def make(
         them. The mean is over steps: each weighs the same, whatever its valid pixels.
 
     Returns:
-      `(tx, rate)`: the optax transformation, whose state is arrays only, and
-      `rate(step)`, the learning rate at a train step.
+      `(tx, rate)`: an optax chain, whose state is arrays only, and `rate(step)`, the
+      learning rate at a train step.
 
     Raises:
       UserError: with every problem of the arguments (see `problems`).
@@ -105,9 +106,11 @@ def make(
     rate = schedules.make(
         schedule, float(learning_rate), num_steps, warmup_steps, **given(OF_SCHEDULE)
     )
-    direction = OPTIMIZERS[name](**given(OF_OPTIMIZER))
-    decay = optax.add_decayed_weights(weight_decay, mask=masks.make(decay_mask))
-    frozen = optax.masked(optax.set_to_zero(), masks.make(freeze))
+    options = given(OF_OPTIMIZER)
+    direction = OPTIMIZERS[name](**options)
+    decays, stays = masks.make(decay_mask), masks.make(freeze)
+    decay = optax.add_decayed_weights(weight_decay, mask=decays)
+    frozen = optax.masked(optax.set_to_zero(), stays)
     chain = [
         *([frozen] if freeze else []),
         *([optax.clip_by_global_norm(clip_norm)] if clip_norm else []),
@@ -119,8 +122,19 @@ def make(
     tx = optax.chain(*chain)
     if accumulate_steps > 1:
         every = optax.MultiSteps(tx, every_k_schedule=accumulate_steps)
-        tx = every.gradient_transformation()
-    return tx, rate
+        return Optimizer.of(every.gradient_transformation()), rate
+    if name not in FUSED or (weight_decay and name not in DECOUPLED):
+        return Optimizer.of(tx), rate
+    defaults = {k: p.default for k, p in parameters(OPTIMIZERS[name]).items()}
+    adam = fused.Adam(
+        rate=rate,
+        decays=decays,
+        frozen=stays,
+        clip_norm=clip_norm,
+        weight_decay=weight_decay,
+        **defaults | options,
+    )
+    return Optimizer.of(tx, adam), rate
 
 
 def problems(

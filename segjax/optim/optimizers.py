@@ -48,3 +48,6 @@ OPTIMIZERS = Table(
 
 DECOUPLED = ("adamw",)
 """Weight decay joins the direction of these; of the others it joins the gradient."""
+
+FUSED = ("adam", "adamw")
+"""What `fused` can do, but for a decay that joins the gradient."""

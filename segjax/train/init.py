@@ -11,6 +11,7 @@ from segjax import parallel
 from segjax.core.rng import stream
 from segjax.core.state import TrainState
 from segjax.models.segmenter import Segmenter
+from segjax.nn.backend import portable
 
 
 def make_state(
@@ -27,14 +28,16 @@ def make_state(
     The images that the model is for have so many `channels`.
 
     Compiled without optimisation: initialisers run once, and compiling them well
-    takes longer than the first train step.
+    takes longer than the first train step. What the layers compute is traced and left
+    out, so it need not wait for another library's calls.
     """
     init = jax.jit(
         lambda: fresh(model, tx, seed=seed, use_ema=use_ema, channels=channels),
         out_shardings=parallel.replicated(mesh),
     )
-    quick = init.lower().compile({"xla_backend_optimization_level": 0})
-    return quick()
+    with portable():
+        lowered = init.lower()
+    return lowered.compile({"xla_backend_optimization_level": 0})()
 
 
 def abstract_state(

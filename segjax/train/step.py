@@ -16,7 +16,7 @@ from segjax.core.rng import stream
 from segjax.core.state import TrainState
 from segjax.metrics import confusion
 from segjax.models.segmenter import Segmenter
-from segjax.optim import ema, frozen
+from segjax.optim import frozen, update
 from segjax.parts import Parts
 from segjax.predict.decide import answered, decide
 
@@ -79,29 +79,15 @@ def make_step(
         grad_norm = optax.tree.norm(grads)
         finite = jnp.isfinite(total) & jnp.isfinite(grad_norm)
 
-        updates, opt_state = tx.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        averaged = state.ema
-        if averaged:
-            new = {"params": params, "batch_stats": batch_stats}
-            averaged = ema.update(averaged, new, ema_decay, state.step)
-
-        good = TrainState(
-            step=state.step + 1,
-            params=params,
-            batch_stats=batch_stats,
-            opt_state=opt_state,
-            ema=averaged,
-            skipped=state.skipped,
-            skipped_in_row=jnp.zeros_like(state.skipped_in_row),
+        state = update.advance(
+            tx,
+            state,
+            grads,
+            batch_stats,
+            norm=grad_norm,
+            finite=finite,
+            ema_decay=ema_decay,
         )
-        bad = state.replace(
-            step=state.step + 1,
-            skipped=state.skipped + 1,
-            skipped_in_row=state.skipped_in_row + 1,
-        )
-        state = jax.tree.map(lambda a, b: jnp.where(finite, a, b), good, bad)
-
         counts = confusion.count(label, decide(logits, task), num_classes)
         scalars = {
             "loss": total,

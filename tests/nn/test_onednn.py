@@ -1,21 +1,19 @@
 """oneDNN's convolutions against the definition, and when they are taken."""
 
 import concurrent.futures
-import importlib.metadata
 import os
 import pathlib
 import platform
 import shutil
 import subprocess
 import sys
-import threading
-import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from segjax.core import native
 from segjax.models import MODELS
 from segjax.nn import backend, onednn
 from segjax.nn.conv import convolve
@@ -131,7 +129,7 @@ def test_a_crew_does_each_part_of_a_region_once(sanitizer, tmp_path):
     sources = [pathlib.Path(__file__).with_name("crew_test.cc"), CREW]
     program, flags = tmp_path / "crew", ["-std=c++17", "-O1", "-g"]
     flags += [f"-I{CREW.parent}", f"-fsanitize={sanitizer}", "-pthread"]
-    compiler = next(filter(None, map(shutil.which, onednn.COMPILERS)), None)
+    compiler = next(filter(None, map(shutil.which, native.COMPILERS)), None)
     assert compiler, "the other tests of this file need one, too"
     built = subprocess.run(
         [compiler, *flags, *map(str, sources), "-o", str(program)],
@@ -202,7 +200,7 @@ def test_why_it_is_absent(monkeypatch, present):
     assert "8 cpu devices" in reason()  # of this suite
     monkeypatch.setattr(jax, "device_count", lambda: 1)
     assert not reason()
-    monkeypatch.setattr(onednn, "COMPILERS", ("no-such-compiler",))
+    monkeypatch.setattr(native, "COMPILERS", ("no-such-compiler",))
     monkeypatch.delenv("CXX", raising=False)
     assert "no C++ compiler" in reason()
     monkeypatch.setattr(onednn, "HEADERS", ("no-such-package", "x"))
@@ -214,48 +212,6 @@ def test_why_it_is_absent(monkeypatch, present):
 
 
 ABSENT = onednn.absent
-
-
-def test_it_is_built_once_and_again_for_another_source(monkeypatch, tmp_path, present):
-    monkeypatch.setenv("SEGJAX_CACHE", str(tmp_path))
-    for text in ("extern int a;", "extern int b;", "extern int a;"):
-        (tmp_path / "source.cc").write_text(text)
-        monkeypatch.setattr(onednn, "SOURCES", (tmp_path / "source.cc",))
-        assert "forward" in _failure(onednn._load)
-    assert len(list(tmp_path.rglob("*.so"))) == 2
-    (tmp_path / "source.cc").write_text("nonsense")
-    monkeypatch.delenv("CXX", raising=False)
-    assert "fails: " in onednn._load()
-    assert len(list(tmp_path.rglob("*.so"))) == 2
-
-
-def test_it_is_built_ahead_where_nothing_but_a_cpu_can_be_meant(
-    monkeypatch, tmp_path, present
-):
-    monkeypatch.setenv("SEGJAX_CACHE", str(tmp_path))
-    commands, begun = [], threading.Event()
-
-    def run(command, **options):
-        commands.append(command)
-        begun.set()
-        time.sleep(0.2)
-        pathlib.Path(command[-1]).write_text("as if compiled")
-
-    monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: ["cuda"])
-    onednn.build_ahead()
-    assert not begun.wait(0.2)
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [])
-    onednn.build_ahead()
-    assert begun.wait(10)
-    assert onednn._compiled().read_text() == "as if compiled"  # by the thread
-    assert len(commands) == 1
-
-
-def _failure(function) -> str:
-    with pytest.raises(AttributeError) as caught:
-        function()
-    return str(caught.value)
 
 
 def test_it_works_with_the_threads_that_are_there():

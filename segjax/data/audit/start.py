@@ -1,6 +1,6 @@
 """The audit at the start of a run: what it is trained and validated on, and no more.
 
-It looks at the files of both splits before a device is touched, and stops the run if
+It looks at the files of both splits before the first step, and stops the run if
 anything must be corrected. The rest is said in a line a kind. The result is remembered,
 so that a second start with the same files costs the hashing of the files alone.
 

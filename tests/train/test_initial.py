@@ -1,0 +1,71 @@
+"""A fresh state is begun ahead where nothing is resumed and no process waits."""
+
+import jax
+import numpy as np
+import pytest
+
+from segjax import config, optim, parallel, parts
+from segjax.core.errors import UserError
+from segjax.data import datasets
+from segjax.train import init
+from segjax.train.initial import Initial
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Every state that `init.make_state` gave."""
+    found, make = [], init.make_state
+    monkeypatch.setattr(
+        init, "make_state", lambda *a, **k: found.append(make(*a, **k)) or found[-1]
+    )
+    return found
+
+
+def initial(settings, folder, **changes) -> Initial:
+    checked = config.resolve(settings(**changes))
+    source = datasets.make(split="train", **checked.data)
+    tx, _ = optim.make(num_steps=9, **checked.optim)
+    model = parts.make(checked, source.info).model
+    return Initial(checked, model, tx, channels=3, folder=folder)
+
+
+def wait(begun: Initial) -> None:
+    if begun._begun is not None:
+        begun._begun.result()
+
+
+def test_a_fresh_state_is_made_once_and_ahead(settings, tmp_path, made):
+    begun = initial(settings, tmp_path / "checkpoints")
+    wait(begun)
+    assert len(made) == 1
+    state, ledger = begun.fresh({})
+    assert ledger is None
+    assert state is made[0] and len(made) == 1
+
+
+def test_none_is_made_to_resume_nor_before_others_have_seen_their_data(
+    settings, tmp_path, made, monkeypatch
+):
+    (tmp_path / "resumed" / "0000007").mkdir(parents=True)
+    wait(initial(settings, tmp_path / "resumed"))
+    monkeypatch.setattr(parallel, "is_cluster", lambda: True)
+    late = initial(settings, tmp_path / "new")
+    wait(late)
+    assert not made
+    late.fresh({})
+    assert len(made) == 1
+
+
+def test_the_target_has_the_shapes_of_the_state(settings, tmp_path):
+    begun = initial(settings, tmp_path / "checkpoints")
+    state, _ = begun.fresh({})
+    shapes = jax.tree.map(lambda x: (x.shape, x.dtype), (begun.target(), state))
+    assert shapes[0] == shapes[1]
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(state))
+
+
+def test_a_pattern_that_freezes_nothing_is_refused(settings, tmp_path):
+    frozen = {"optim__freeze": ("no_such",)}
+    begun = initial(settings, tmp_path / "checkpoints", **frozen)
+    with pytest.raises(UserError, match="no_such"):
+        begun.target()
