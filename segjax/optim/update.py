@@ -55,7 +55,7 @@ def advance(
     def chosen(new: Any, old: Any) -> Any:
         return jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
 
-    averaged = dict(state.ema)
+    average = state.ema.get("params")
     rule = getattr(tx, "adam", None)
     if rule is not None and fused.takes(state.params, gradients):
         params, opt_state, average = fused.advance(
@@ -63,25 +63,24 @@ def advance(
             state.params,
             gradients,
             state.opt_state,
-            averaged.get("params"),
+            average,
             norm=norm,
             finite=finite,
             kept=ema.at(ema_decay, state.step),
         )
-        if averaged:
-            averaged["params"] = average
     else:
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        if averaged:
-            moved = ema.update(averaged["params"], params, ema_decay, state.step)
-            averaged["params"] = chosen(moved, state.ema["params"])
+        if average is not None:
+            moved = ema.update(average, params, ema_decay, state.step)
+            average = chosen(moved, average)
         params = chosen(params, state.params)
         opt_state = chosen(opt_state, state.opt_state)
-    if averaged:
-        old = averaged["batch_stats"]
+    averaged = {}
+    if state.ema:
+        old = state.ema["batch_stats"]
         moved = ema.update(old, batch_stats, ema_decay, state.step)
-        averaged["batch_stats"] = chosen(moved, old)
+        averaged = {"params": average, "batch_stats": chosen(moved, old)}
     return TrainState(
         step=state.step + 1,
         params=params,
