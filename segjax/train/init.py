@@ -4,14 +4,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import jaxlib
 import optax
 from jax.sharding import Mesh
 
-from segjax import parallel
+from segjax import parallel, process
 from segjax.core.rng import stream
 from segjax.core.state import TrainState
 from segjax.models.segmenter import Segmenter
 from segjax.nn.backend import portable
+
+QUICK = {
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
+"""With these, XLA for CPUs compiles the initialisers of a U-Net in half the time."""
 
 
 def make_state(
@@ -37,7 +44,10 @@ def make_state(
     )
     with portable():
         lowered = init.lower()
-    return lowered.compile({"xla_backend_optimization_level": 0})()
+    options = {"xla_backend_optimization_level": 0}
+    if jax.default_backend() == "cpu" and jaxlib.__version__ in process.TESTED:
+        options |= QUICK
+    return lowered.compile(options)()
 
 
 def abstract_state(
