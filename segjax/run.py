@@ -37,7 +37,6 @@ from segjax.optim import fused
 from segjax.report import count, energy, page, panel, record
 from segjax.report.journal import Journal, Silent
 from segjax.train import compiled, cost, init, lock, loop, signals, trace
-from segjax.train.initial import Initial
 from segjax.train.step import compile_step, step_of
 from segjax.train.window import Window
 
@@ -134,7 +133,7 @@ class _Run:
         self.tx, self.schedule = optim.make(
             num_steps=checked.train.num_steps, **checked.optim
         )
-        self.initial = Initial(
+        self.first_state = init.FirstState(
             checked,
             self.parts.model,
             self.tx,
@@ -167,7 +166,7 @@ class _Run:
             checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints,
             concurrent.futures.ThreadPoolExecutor(1) as pool,
         ):
-            target = self.initial.target()
+            target = self.first_state.target()
             done = checkpoints.latest() == options.num_steps
             if done and record.ever_finished(self.workdir):  # not killed in its report
                 checkpoints.restore(None, target, meta=self.parts.meta)  # does it fit?
@@ -279,7 +278,7 @@ class _Run:
             window.from_json(notes["window"])
             print(f"resuming at step {at} of {self.config.train.num_steps}")
         else:
-            state, self.ledger = self.initial.fresh(self.parts.meta)
+            state, self.ledger = self.first_state.fresh(self.parts.meta)
             if self.ledger:
                 print(checkpoint.format_ledger(self.ledger))
         self._mark("state")

@@ -136,7 +136,7 @@ def _device() -> Iterator[Finding]:
     if backend == "cpu":
         for what, reason, by, longer in (
             ("convolutions are", onednn.absent(), "oneDNN", "up to twice as long"),
-            ("Adam's update is", fused.absent(), "one pass", "a tenth longer"),
+            ("Adam's update is", fused.absent(), "one pass", "up to a tenth longer"),
         ):
             lacks = any(n in reason for n in ("compiler", "installed", "fails"))
             yield Finding(

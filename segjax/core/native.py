@@ -27,6 +27,11 @@ _building: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 """Two threads compile one thing after the other, and the second finds it done."""
 
 
+def switched_off(variable: str) -> str:
+    """`VARIABLE=0`, if the environment says so; else nothing."""
+    return f"{variable}=0" if os.environ.get(variable, "1") == "0" else ""
+
+
 def many_devices() -> str:
     """Why this process has not one CPU as its only device, or nothing.
 

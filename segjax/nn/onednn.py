@@ -111,8 +111,8 @@ def build_ahead() -> None:
 
 def _unwanted() -> str:
     """Why no device could use oneDNN, or nothing."""
-    if os.environ.get("SEGJAX_ONEDNN", "1") == "0":
-        return "SEGJAX_ONEDNN=0"
+    if off := native.switched_off("SEGJAX_ONEDNN"):
+        return off
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"not for {sys.platform} on {platform.machine()}"
     return ""

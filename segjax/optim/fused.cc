@@ -15,9 +15,9 @@
 #include "xla/ffi/api/ffi.h"
 
 // The same results on every CPU: no clone joins a product and a sum (-ffp-contract=off).
-#if defined(__x86_64__) && defined(__linux__)
+#if !defined(SEGJAX_WIDE) && defined(__x86_64__) && defined(__linux__)
 #define SEGJAX_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
+#elif !defined(SEGJAX_WIDE)
 #define SEGJAX_WIDE
 #endif
 

@@ -11,7 +11,6 @@ does the same by optax; both agree to rounding. SEGJAX_FUSED=0 switches it off.
 
 import dataclasses
 import functools
-import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +32,8 @@ FLAGS = (
     "-ffp-contract=off",
 )
 """Behind them no result depends on which CPU it is."""
+
+SWITCH = "SEGJAX_FUSED"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +62,15 @@ class Adam:
 def absent() -> str:
     """Why this process does not use it, or nothing."""
     return (
-        _unwanted() or native.many_devices() or native.register(_compiled(), ["adam"])
+        native.switched_off(SWITCH)
+        or native.many_devices()
+        or native.register(_compiled(), ["adam"])
     )
 
 
 def build_ahead() -> None:
     """As `native.ahead`."""
-    if not _unwanted():
+    if not native.switched_off(SWITCH):
         native.ahead(_compiled)
 
 
@@ -147,10 +150,6 @@ def _call(decays, numbers, gradients, arrays) -> list[Array]:
         input_output_aliases={first + i: i for i in range(len(arrays))},
     )
     return call(numbers, *gradients, *arrays, decays=np.asarray(decays, np.float32))
-
-
-def _unwanted() -> str:
-    return "SEGJAX_FUSED=0" if os.environ.get("SEGJAX_FUSED", "1") == "0" else ""
 
 
 def _compiled() -> pathlib.Path | str:

@@ -23,6 +23,7 @@ def test_every_check_speaks(call):
     )
     assert "8 x cpu" in found["device"][0]["value"]
     assert "XLA: 8 cpu devices" in found["device"][1]["value"]
+    assert "Adam's update is computed by XLA: 8 cpu" in found["device"][2]["value"]
     assert "256x256 matmul" in found["device"][3]["value"]
     for findings in found.values():
         for finding in findings:

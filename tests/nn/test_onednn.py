@@ -66,10 +66,10 @@ def need_its_platform() -> None:
         pytest.skip(f"no oneDNN for {sys.platform} on {platform.machine()}")
 
 
-def in_a_process_with_one_cpu(code: str, **variables: str):
+def in_a_process_with_one_cpu(code: str, *words: str, **variables: str):
     need_its_platform()
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, *words],
         env=os.environ | {"XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"} | variables,
         capture_output=True,
         text=True,

@@ -13,6 +13,7 @@ from segjax.core import native
 from segjax.core.state import TrainState
 from segjax.nn.backend import portable
 from segjax.optim import fused, update
+from tests.nn.test_onednn import in_a_process_with_one_cpu
 
 SHAPES = {"a": {"kernel": (3, 3, 70, 90), "bias": (90,)}, "b": {"kernel": (2, 5)}}
 """One array is of several pieces, and none ends with one."""
@@ -181,3 +182,20 @@ def test_the_average_of_what_does_not_move_is_that(present):
     for p, a, b in zip(*map(jax.tree.leaves, (params, average, after)), strict=True):
         assert np.array_equal(p[..., 1:], b[..., 1:])
         assert not np.isclose(a[..., 0], b[..., 0]).any()
+
+
+def test_wide_and_narrow_processors_agree_to_the_bit():
+    code = (
+        "import sys, hashlib, jax, jax.numpy as jnp, numpy as np\n"
+        "from segjax.optim import fused\n"
+        "fused.FLAGS += tuple(sys.argv[1:])\n"
+        "assert not fused.absent(), fused.absent()\n"
+        "numbers = jnp.array([1, .7, .9, .1, .99, .01, 1e-8, .3, .2, .01, .95])\n"
+        "rng = np.random.default_rng(0)\n"
+        "g, p, m, v, a = jnp.asarray(rng.random((5, 9999)), jnp.float32)\n"
+        "new = jax.jit(lambda *x: fused._call([0.1], numbers, [g], x))(p, m, v, a)\n"
+        "print(hashlib.sha256(np.stack(new).tobytes()).hexdigest())"
+    )
+    wide = in_a_process_with_one_cpu(code)
+    narrow = in_a_process_with_one_cpu(code, "-DSEGJAX_WIDE=")
+    assert wide.stdout == narrow.stdout

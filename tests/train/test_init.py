@@ -8,6 +8,7 @@ import pytest
 from segjax import parallel
 from segjax.models.unet import UNet
 from segjax.train import init
+from tests.nn.test_onednn import in_a_process_with_one_cpu
 
 MODEL = UNet(num_outputs=3, width=2, depth=1)
 TX = optax.adam(1e-3)
@@ -69,3 +70,21 @@ def test_parameters_are_counted(state):
     by_hand = sum(np.prod(x.shape, dtype=int) for x in jax.tree.leaves(state.params))
     assert init.count_parameters(state.params) == by_hand > 0
     assert (int(state.step), int(state.skipped), int(state.skipped_in_row)) == (0, 0, 0)
+
+
+def test_the_quick_compiler_makes_equal_bits():
+    code = (
+        "import hashlib, numpy as np, jax, optax\n"
+        "from segjax import parallel\n"
+        "from segjax.models.unet import UNet\n"
+        "from segjax.train import init\n"
+        "model = UNet(num_outputs=3, width=2, depth=1)\n"
+        "for init.QUICK in (init.QUICK, {}):\n"
+        "    made = init.make_state(\n"
+        "        model, optax.adam(1e-3), seed=3, mesh=parallel.make_mesh()\n"
+        "    )\n"
+        "    leaves = map(np.asarray, jax.tree.leaves(made))\n"
+        "    print(hashlib.sha256(b''.join(x.tobytes() for x in leaves)).hexdigest())\n"
+    )
+    first, second = in_a_process_with_one_cpu(code).stdout.split()
+    assert first == second

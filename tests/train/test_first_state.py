@@ -8,7 +8,6 @@ from segjax import config, optim, parallel, parts
 from segjax.core.errors import UserError
 from segjax.data import datasets
 from segjax.train import init
-from segjax.train.initial import Initial
 
 
 @pytest.fixture
@@ -21,21 +20,21 @@ def made(monkeypatch):
     return found
 
 
-def initial(settings, folder, **changes) -> Initial:
+def first_state(settings, folder, **changes) -> init.FirstState:
     checked = config.resolve(settings(**changes))
     source = datasets.make(split="train", **checked.data)
     tx, _ = optim.make(num_steps=9, **checked.optim)
     model = parts.make(checked, source.info).model
-    return Initial(checked, model, tx, channels=3, folder=folder)
+    return init.FirstState(checked, model, tx, channels=3, folder=folder)
 
 
-def wait(begun: Initial) -> None:
+def wait(begun: init.FirstState) -> None:
     if begun._begun is not None:
         begun._begun.result()
 
 
 def test_a_fresh_state_is_made_once_and_ahead(settings, tmp_path, made):
-    begun = initial(settings, tmp_path / "checkpoints")
+    begun = first_state(settings, tmp_path / "checkpoints")
     wait(begun)
     assert len(made) == 1
     state, ledger = begun.fresh({})
@@ -47,9 +46,9 @@ def test_none_is_made_to_resume_nor_before_others_have_seen_their_data(
     settings, tmp_path, made, monkeypatch
 ):
     (tmp_path / "resumed" / "0000007").mkdir(parents=True)
-    wait(initial(settings, tmp_path / "resumed"))
+    wait(first_state(settings, tmp_path / "resumed"))
     monkeypatch.setattr(parallel, "is_cluster", lambda: True)
-    late = initial(settings, tmp_path / "new")
+    late = first_state(settings, tmp_path / "new")
     wait(late)
     assert not made
     late.fresh({})
@@ -57,7 +56,7 @@ def test_none_is_made_to_resume_nor_before_others_have_seen_their_data(
 
 
 def test_the_target_has_the_shapes_of_the_state(settings, tmp_path):
-    begun = initial(settings, tmp_path / "checkpoints")
+    begun = first_state(settings, tmp_path / "checkpoints")
     state, _ = begun.fresh({})
     shapes = jax.tree.map(lambda x: (x.shape, x.dtype), (begun.target(), state))
     assert shapes[0] == shapes[1]
@@ -66,6 +65,6 @@ def test_the_target_has_the_shapes_of_the_state(settings, tmp_path):
 
 def test_a_pattern_that_freezes_nothing_is_refused(settings, tmp_path):
     frozen = {"optim__freeze": ("no_such",)}
-    begun = initial(settings, tmp_path / "checkpoints", **frozen)
+    begun = first_state(settings, tmp_path / "checkpoints", **frozen)
     with pytest.raises(UserError, match="no_such"):
         begun.target()
