@@ -1,20 +1,16 @@
 """Pictures and videos as examples: in order, read ahead, in bounded memory."""
 
 import functools
-import threading
 
 import cv2
 import numpy as np
-import pytest
 from PIL import Image
 
-from segjax.core.errors import UserError
 from segjax.core.keys import IGNORE, IMAGE, INDEX, LABEL
 from segjax.core.pixels import Pixels
 from segjax.data import video as videos
 from segjax.models.segmenter import Segmenter
 from segjax.predict import files, inputs, whole
-from segjax.predict.ahead import ahead
 
 
 def video_file(path, frames, size=(64, 48)):
@@ -37,31 +33,6 @@ def test_examples_go_on_after_a_bad_file(tmp_path):
     assert all((e[LABEL] == IGNORE).all() for e in found)
     assert found[0][IMAGE].shape == (4, 6, 3)
     assert list(failed) == [1] and "b.png" in str(failed[1])
-
-
-def test_ahead_is_map_and_waits_for_its_taker():
-    begun, gate = [], threading.Event()
-
-    def work(i):
-        begun.append(i)
-        gate.wait(5)
-        return i * i
-
-    stream = ahead(work, iter(range(100)), threads=2)
-    gate.set()
-    assert next(stream) == 0
-    assert len(begun) <= 5
-    assert list(stream) == [i * i for i in range(1, 100)]
-
-
-def test_ahead_lets_errors_through():
-    def work(i):
-        if i == 3:
-            raise UserError("three.")
-        return i
-
-    with pytest.raises(UserError):
-        list(ahead(work, range(10), threads=2))
 
 
 def test_few_examples_wait_when_all_sizes_differ():
