@@ -9,6 +9,7 @@ import os
 import pathlib
 import platform
 
+import cv2
 import jax
 import jaxlib
 
@@ -33,6 +34,7 @@ def prepare() -> None:
     cores anyway. (It still begins what does not depend on what is running.)
     """
     heap.keep_freed()
+    cv2.setNumThreads(0)
     flags = os.environ.get("XLA_FLAGS", "")
     if cores() <= FEW_CORES and jaxlib.__version__ in TESTED and FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --{FLAG}={ORDER}".strip()

@@ -1,11 +1,10 @@
 """The composition root of training: a config -> parts -> a run in its folder.
 
 Order of a start: the config is checked, the cluster joined, the folder locked and
-compared with the config, the data audited. Beside the audit the first state is made, as
-it depends on no data; the step is compiled behind it.
+compared with the config, the data audited. Beside the audit the first state is made and
+the step is compiled, as they depend on the content of no image.
 """
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from jax.sharding import Mesh
+import numpy as np
 from ml_collections import ConfigDict
 
 from segjax import checkpoint, config, guards, losses, optim, parallel, parts, process
@@ -30,14 +29,13 @@ from segjax.data.source import Source
 from segjax.evaluate import measuring, words
 from segjax.evaluate.pace import Pace
 from segjax.evaluate.split import Evaluation
-from segjax.losses import weights
 from segjax.metrics import scores
 from segjax.nn import onednn
 from segjax.optim import fused
 from segjax.report import count, energy, page, panel, record
 from segjax.report.journal import Journal, Silent
 from segjax.train import compiled, cost, init, lock, loop, signals, trace
-from segjax.train.step import compile_step, step_of
+from segjax.train.program import Program
 from segjax.train.window import Window
 
 AUGMENTED = 12
@@ -130,6 +128,8 @@ class _Run:
         measuring.refuse_stills(checked.measures, self.validation)
         self.checks = (workdir / "checks", cache.shared())
         self.parts = parts.make(checked, self.training.info)
+        K = self.parts.info.num_classes
+        raise_problems(losses.problems(checked.loss, checked.task, num_classes=K))
         self.tx, self.schedule = optim.make(
             num_steps=checked.train.num_steps, **checked.optim
         )
@@ -140,7 +140,12 @@ class _Run:
             channels=self.parts.info.pixels.channels,
             folder=workdir / "checkpoints",
         )
-        self.loss = losses.make(self._terms(), checked.task)
+        self.draw, self.program = None, None
+        late = self.parts.normalize.from_data or checked.sampler is not None
+        if self.first_state.ahead and not late:
+            self.program = self._program()
+        self.class_weights = losses.class_weights(checked.loss, self._audit())
+        self.loss = losses.make(checked.loss, checked.task, self.class_weights)
         self._mark("audited")
         known, options = (
             (self.training, self.checks),
@@ -156,35 +161,25 @@ class _Run:
         """From the newest checkpoint, or from nothing, to the end."""
         options = self.config.train
         guards.refuse_disagreement(self.config, self.training, self.validation)
-        mesh = parallel.make_mesh()
-        guards.refuse_batch_size(self.config.input.batch_size, mesh.size)
-        process.keep_compiled()
-        batches = functools.partial(self._batches, self.config.train_ops[0])
-        step = step_of(self.parts, self.loss, self.tx)
         folder = self.workdir / "checkpoints"
-        with (
-            checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints,
-            concurrent.futures.ThreadPoolExecutor(1) as pool,
-        ):
-            target = self.first_state.target()
+        with checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints:
+            target = self.first_state.target
             done = checkpoints.latest() == options.num_steps
             if done and record.ever_finished(self.workdir):  # not killed in its report
                 checkpoints.restore(None, target, meta=self.parts.meta)  # does it fit?
                 last = f"finished at step {options.num_steps}"
                 print(f"{self.workdir}: {last}; nothing to do.")
                 return
-            first = trace.first(batches, AUGMENTED)
-            program = pool.submit(self._lower, step, mesh, target, first[0])
-            compiling = pool.submit(self._compile, program)
+            program = self.program or self._program()
             state, window = self._start(checkpoints, target)
-            start = int(state.step)
+            start, first = int(state.step), trace.first(self._batches, AUGMENTED)
             if self.writer:
-                traced = trace.facts(first, state, program)
+                traced = trace.facts(first, state, program.lowered)
                 macs = cost.facts(self.parts.model, first[0])
                 self._write_record(argv, state, trace=traced, gmac=macs, **facts)
                 picture = self.workdir / "pictures" / "augmented.png"
                 panel.batches(first, AUGMENTED, self.parts.info, picture)
-            step = compiling.result()
+            step = program.given(self.class_weights)
             heap.give_back()
             # A signal before this ends the process at once: there is nothing to save.
             with signals.catch() as stop_requested, self._journal(start) as journal:
@@ -192,7 +187,9 @@ class _Run:
                     state = loop.run(
                         state,
                         step=step,
-                        batches=batches,
+                        batches=functools.partial(
+                            self._batches, workers=self.config.input.workers
+                        ),
                         evaluate=functools.partial(self._evaluate, journal),
                         save=functools.partial(self._save, journal, checkpoints),
                         poll=checkpoints.poll,
@@ -201,7 +198,7 @@ class _Run:
                         stop_requested=stop_requested,
                         name=self.training.name,
                         window=window,
-                        mesh=mesh,
+                        mesh=program.mesh,
                         batch_size=self.config.input.batch_size,
                         num_steps=options.num_steps,
                         log_every=options.log_every,
@@ -216,8 +213,8 @@ class _Run:
                 checkpoints.wait()
             self._report(checkpoints, state)
 
-    def _terms(self) -> dict[str, Any]:
-        """The loss terms, with class weights worked out from the training masks."""
+    def _audit(self) -> np.ndarray:
+        """The pixels of each class in the training masks, and what to know of them."""
         with count.shown("auditing the data") as update:
             found = audit.run(
                 (self.training, self.validation),
@@ -228,14 +225,7 @@ class _Run:
             )
         for line in found.lines if self.writer else ():
             print(line)
-        counts = found.surveys[0].pixel_counts()
-        terms = {name: dict(options) for name, options in self.config.loss.items()}
-        for options in terms.values():
-            if isinstance(rule := options.get("class_weights"), str):
-                options["class_weights"] = weights.resolve(rule, counts)
-        K = self.parts.info.num_classes
-        raise_problems(losses.problems(terms, self.config.task, num_classes=K))
-        return terms
+        return found.surveys[0].pixel_counts()
 
     def _draw(self) -> sampling.Draw | None:
         """Which training examples come more often than others."""
@@ -244,31 +234,34 @@ class _Run:
         present = sampling.presence(self.training, self.checks)
         return sampling.Draw.of(sampler.weights(present))
 
-    def _batches(self, host_ops: tuple, start: int):
+    def _batches(self, start: int, **options):
         """This process's part of the training batches from step `start` on."""
-        options = self.config.input
         return pipeline.train_batches(
             self.training,
-            host_ops,
+            self.config.train_ops[0],
             seed=self.config.seed,
-            batch_size=options.batch_size,
+            batch_size=self.config.input.batch_size,
             start_step=start,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
-            workers=options.workers,
-            threads=options.threads,
             draw=self.draw,
+            **{"threads": self.config.input.threads, **options},
         )
 
-    def _lower(self, step, mesh: Mesh, target: TrainState, batch: dict):
-        """The step as a program for batches like this one, yet to be compiled."""
-        shapes = parallel.abstract_batch(mesh, batch)
-        return compile_step(step, mesh).lower(target, shapes)
-
-    def _compile(self, program: concurrent.futures.Future):
-        compiled = program.result().compile()
-        self._mark("compiled")
-        return compiled
+    def _program(self) -> Program:
+        """The step, begun to be compiled."""
+        mesh = parallel.make_mesh()
+        guards.refuse_batch_size(self.config.input.batch_size, mesh.size)
+        process.keep_compiled()
+        begun = Program(
+            self.parts,
+            self.tx,
+            mesh=mesh,
+            read=lambda: trace.first(self._batches, 1, threads=1, prefetch=1)[0],
+            target=lambda: self.first_state.target,
+        )
+        begun.compiled.add_done_callback(lambda _: self._mark("compiled"))
+        return begun
 
     def _start(self, checkpoints, target: TrainState) -> tuple[TrainState, Window]:
         """The state to train from, and what an interrupted run had not logged."""

@@ -12,6 +12,8 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import jaxtyping
+
 from segjax.core.errors import UserError
 
 _HIDDEN = ("parent", "name")  # fields that flax adds to every module
@@ -115,7 +117,7 @@ def type_name(hint: Any) -> str:
         return hint.__name__
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(type_name(a) for a in args)
+        return " or ".join(type_name(a) for a in args if not _is_array(a))
     if origin is typing.Literal:
         return " or ".join(repr(a) for a in args)
     return str(hint).replace("typing.", "")
@@ -156,4 +158,9 @@ def _matches(value: Any, hint: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint in (bool, str):
         return isinstance(value, hint)
-    return True
+    return not _is_array(hint)
+
+
+def _is_array(hint: Any) -> bool:
+    """Whether it is an array's, which code may give and a config cannot."""
+    return isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)

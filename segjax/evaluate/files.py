@@ -13,7 +13,7 @@ from segjax.data.source import Source
 from segjax.evaluate.split import Evaluation, videos
 from segjax.metrics import calibration, measures, ranking, scores
 from segjax.predict.whole import PredictFn, prepare
-from segjax.report import measure_plots, panel
+from segjax.report import panel
 from segjax.report.files import plain, write_arrays, write_json, write_text
 
 
@@ -104,6 +104,8 @@ def plot(folder: Path, evaluation: Evaluation, info: DatasetInfo) -> None:
 
     Of two classes the ROC is the foreground's. Those of an earlier evaluation go.
     """
+    from segjax.report import measure_plots  # a third of a second, spared at the start
+
     if "probabilities" not in evaluation.measures:
         for name in measure_plots.NAMES:
             (folder / f"{name}.png").unlink(missing_ok=True)

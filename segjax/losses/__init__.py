@@ -7,13 +7,21 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+from jaxtyping import Integer
+
 from segjax.core.errors import raise_problems
 from segjax.core.tables import Table, parameters, unknown
 from segjax.losses import weights
 from segjax.losses.hard import ohem
 from segjax.losses.lovasz import lovasz
 from segjax.losses.masking import Task
-from segjax.losses.pixel import binary_cross_entropy, cross_entropy, focal
+from segjax.losses.pixel import (
+    ClassWeights,
+    binary_cross_entropy,
+    cross_entropy,
+    focal,
+)
 from segjax.losses.region import dice, iou
 
 LOSSES = Table(
@@ -42,13 +50,19 @@ RANGES = {
 """Option -> what is allowed in words, and as a test; finite is asked of all."""
 
 
-def make(terms: Mapping[str, Mapping[str, Any]], task: str) -> Callable:
+def make(
+    terms: Mapping[str, Mapping[str, Any]],
+    task: str,
+    class_weights: Mapping[str, ClassWeights] | None = None,
+) -> Callable:
     """The weighted sum of losses.
 
     Args:
       terms: loss name -> its keyword arguments and `weight` (1 by default):
         `{"cross_entropy": {"label_smoothing": 0.1}, "dice": {"weight": 0.5}}`.
       task: `"multiclass"` or `"binary"`.
+      class_weights: loss name -> what it takes in place of the rule in `terms`; they
+        may be arguments of the program that is traced.
 
     Returns:
       `loss_fn(logits, labels) -> (total, parts)`, pure and for the global batch;
@@ -59,6 +73,8 @@ def make(terms: Mapping[str, Mapping[str, Any]], task: str) -> Callable:
     """
     raise_problems(problems(terms, task))
     plain = {name: _plain(kwargs) for name, kwargs in terms.items()}
+    for name, numbers in (class_weights or {}).items():
+        plain[name]["class_weights"] = numbers
     scales = {name: kwargs.pop("weight", 1.0) for name, kwargs in plain.items()}
     losses = {
         name: partial(LOSSES[name], task=task, **kwargs)
@@ -70,6 +86,27 @@ def make(terms: Mapping[str, Mapping[str, Any]], task: str) -> Callable:
         return sum(scales[name] * value for name, value in parts.items()), parts
 
     return loss_fn
+
+
+def ruled(terms: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Loss name -> the rule that its class weights follow, where they follow one."""
+    rules = {name: options.get("class_weights") for name, options in terms.items()}
+    return {name: rule for name, rule in rules.items() if isinstance(rule, str)}
+
+
+def class_weights(
+    terms: Mapping[str, Mapping[str, Any]], counts: Integer[np.ndarray, "K"]
+) -> dict[str, tuple[float, ...]]:
+    """Loss name -> what its rule gives, where it follows one; for `make`.
+
+    Args:
+      terms: as for `make`.
+      counts: pixels of each class in the training set.
+
+    Raises:
+      UserError: no class has a pixel.
+    """
+    return {name: weights.resolve(rule, counts) for name, rule in ruled(terms).items()}
 
 
 def tasks(name: str) -> tuple[str, ...]:

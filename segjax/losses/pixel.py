@@ -4,7 +4,6 @@ All take raw logits, drop ignored pixels from the sum and from the count, and av
 over all valid pixels of the batch.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import jax
@@ -14,7 +13,7 @@ from jaxtyping import Array, Float, Integer
 from segjax.core.errors import UserError
 from segjax.losses.masking import Task, masked_mean, prepare, targets
 
-ClassWeights = tuple[float, ...] | str | None
+ClassWeights = tuple[float, ...] | str | Float[Array, "K"] | None
 """Numbers, one a class; or the name of a rule that makes them (see `weights`)."""
 
 
@@ -134,9 +133,7 @@ def focal(
     return masked_mean(loss, weights)
 
 
-def _class_weights(
-    class_weights: Sequence[float] | str | None, num_classes: int
-) -> Float[Array, "K"]:
+def _class_weights(class_weights: ClassWeights, num_classes: int) -> Float[Array, "K"]:
     if class_weights is None:
         return jnp.ones(num_classes, jnp.float32)
     if isinstance(class_weights, str):

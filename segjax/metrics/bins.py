@@ -12,7 +12,7 @@ bins 112 are inner ones, and the factor is 1.05.
 import math
 
 import numpy as np
-import scipy.special
+import scipy
 from jaxtyping import Float64, Int64
 
 GROUPS = 16

@@ -7,8 +7,8 @@ within the bins could give.
 """
 
 import numpy as np
+import scipy
 from jaxtyping import Float64, Integer
-from scipy.special import digamma
 
 from segjax.metrics import bins
 
@@ -92,4 +92,6 @@ def _gained(before: np.ndarray, new: np.ndarray, alarms: np.ndarray) -> np.ndarr
     is a difference of digammas.
     """
     start = before + alarms + 1
-    return new - alarms * (digamma(start + new) - digamma(start))
+    return new - alarms * (
+        scipy.special.digamma(start + new) - scipy.special.digamma(start)
+    )

@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from segjax.core.errors import raise_problems
 from segjax.postprocess.step import Image, OfShares, Shares
@@ -90,4 +90,4 @@ def _filter(shares: Shares, image: Image, radius: int, eps: float | int) -> Shar
 def _windows(values: np.ndarray, radius: int) -> np.ndarray:
     """Over the window about each pixel of the last two axes, with 0 outside."""
     axes, size = (-2, -1), 2 * radius + 1
-    return ndimage.uniform_filter(values, size, mode="constant", axes=axes)
+    return scipy.ndimage.uniform_filter(values, size, mode="constant", axes=axes)

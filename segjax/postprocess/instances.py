@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from segjax.core.shapes import Bool, Int32, Integer, UInt8
 from segjax.postprocess import regions
@@ -69,7 +69,7 @@ def separate(
             area=int(areas[i]),
             box=(rows.start, columns.start, rows.stop, columns.stop),
         )
-        for i, (rows, columns) in enumerate(ndimage.find_objects(numbers), 1)
+        for i, (rows, columns) in enumerate(scipy.ndimage.find_objects(numbers), 1)
     )
     dtype = np.uint16 if len(table) <= np.iinfo(np.uint16).max else np.int32
     return numbers.astype(dtype), table
@@ -92,7 +92,7 @@ def _split(
 ) -> None:
     """Give the parts of regions labels and classes of their own, in place."""
     height, width = labels.shape
-    for i, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
+    for i, (rows, columns) in enumerate(scipy.ndimage.find_objects(labels), 1):
         box = (
             slice(max(rows.start - 1, 0), min(rows.stop + 1, height)),
             slice(max(columns.start - 1, 0), min(columns.stop + 1, width)),
@@ -117,7 +117,7 @@ def _parts(
     """
     if mask.all():
         return [mask]  # there is no outside
-    depth = ndimage.distance_transform_edt(mask)
+    depth = scipy.ndimage.distance_transform_edt(mask)
     basins = _uphill(depth)
     tops, basins = np.unique(basins[mask], return_inverse=True)
     heights = depth.ravel()[tops]

@@ -10,7 +10,7 @@ import math
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from segjax.core.errors import raise_problems
 from segjax.core.shapes import Bool
@@ -111,7 +111,9 @@ def dilated(mask: Mask, radius: int, shape: str) -> Mask:
     height, found = len(mask), mask.copy()
     for dy, reach in enumerate(_reaches(radius, shape)):
         size = 2 * reach + 1
-        wide = ndimage.maximum_filter1d(mask, size, axis=1, mode="constant", cval=0)
+        wide = scipy.ndimage.maximum_filter1d(
+            mask, size, axis=1, mode="constant", cval=0
+        )
         if dy < height:
             found[dy:] |= wide[: height - dy]
             found[: height - dy] |= wide[dy:]

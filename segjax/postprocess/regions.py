@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from segjax.core.shapes import Int32, Int64, UInt8
 from segjax.postprocess.step import Ids
@@ -41,11 +41,11 @@ def find(
     """
     labels = np.full(ids.shape, -1, np.int32)
     found, square = [], structure(connectivity)
-    for k, box in enumerate(ndimage.find_objects(ids.astype(np.int32) + 1)):
+    for k, box in enumerate(scipy.ndimage.find_objects(ids.astype(np.int32) + 1)):
         if box is None or (classes is not None and k not in classes):
             continue
         mask = ids[box] == k
-        own, number = ndimage.label(mask, square)
+        own, number = scipy.ndimage.label(mask, square)
         np.copyto(labels[box], own + np.int32(len(found) - 1), where=mask)
         found += [k] * number
     areas = np.bincount(labels[labels >= 0], minlength=len(found))
@@ -54,7 +54,7 @@ def find(
 
 def structure(connectivity: Connectivity) -> np.ndarray:
     """The neighbourhood as `scipy.ndimage` takes it, `(3, 3)` bool."""
-    return ndimage.generate_binary_structure(2, {4: 1, 8: 2}[connectivity])
+    return scipy.ndimage.generate_binary_structure(2, {4: 1, 8: 2}[connectivity])
 
 
 def neighbours(connectivity: Connectivity) -> list[tuple[tuple, tuple]]:

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from segjax.core.errors import UserError, raise_problems
 from segjax.core.shapes import Integer
@@ -33,7 +33,7 @@ class Gaussian(OfShares):
         """They still add up to 1."""
         del image
         sigma = (self.sigma, self.sigma, 0)
-        return ndimage.gaussian_filter(shares, sigma, mode="reflect")
+        return scipy.ndimage.gaussian_filter(shares, sigma, mode="reflect")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Median(_Window):
     def ids(self, ids: Ids, image: Image | None, num_classes: int) -> Ids:
         """The class of more than half of the square."""
         del image, num_classes
-        return ndimage.median_filter(ids, self.size, mode="reflect")
+        return scipy.ndimage.median_filter(ids, self.size, mode="reflect")
 
 
 @dataclasses.dataclass(frozen=True)

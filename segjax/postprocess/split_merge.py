@@ -4,8 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse import csgraph
+import scipy
 
 from segjax.core.errors import raise_problems
 from segjax.core.shapes import Float, Int, Int32, Int64
@@ -156,8 +155,8 @@ def _merged(
 ) -> tuple[Int[np.ndarray, "B"], Sums, Edges]:
     """Blocks' regions, sums and edges after pairs have become one."""
     ones = np.ones(pairs.shape[1], bool)
-    graph = sparse.coo_array((ones, tuple(pairs)), (len(sums), len(sums)))
-    number, group = csgraph.connected_components(graph, directed=False)
+    graph = scipy.sparse.coo_array((ones, tuple(pairs)), (len(sums), len(sums)))
+    number, group = scipy.sparse.csgraph.connected_components(graph, directed=False)
     total = np.zeros((number, 7), np.int64)
     np.add.at(total, group, sums)
     return group[owner], total, _once(group[edges])

@@ -22,7 +22,6 @@ from segjax import config, losses, optim, parallel, parts
 from segjax.checkpoint import leaves
 from segjax.core.keys import IGNORE, LABEL
 from segjax.data.ops import is_random
-from segjax.losses import weights
 from segjax.optim import masks
 from segjax.train import init
 from segjax.train.step import compile_step, step_of
@@ -130,7 +129,8 @@ class Trial:
         shape = ("power", "end_factor", "boundaries", "every", "factor", "warmup_steps")
         chosen = {k: v for k, v in chosen.items() if k not in shape}
         inner, _ = optim.make(num_steps=checked.train.num_steps, **chosen)
-        loss = losses.make(_terms(checked, self.counts), checked.task)
+        found = losses.class_weights(checked.loss, self.counts)
+        loss = losses.make(checked.loss, checked.task, found)
         tx = _steered(inner, self._flags.append)
         options = {"mesh": mesh, "channels": made.info.pixels.channels}
         state = init.make_state(made.model, tx, seed=checked.seed, **options)
@@ -274,15 +274,6 @@ def plain_ops(checked: config.Config) -> tuple:
     """The config's train ops on the host without augmentation, but for the framing."""
     ops = checked.train_ops[0]
     return tuple(op for op in ops if not is_random(op) or hasattr(op, "height"))
-
-
-def _terms(checked: config.Config, counts: np.ndarray) -> dict[str, Any]:
-    """The loss terms, with class weights worked out from `counts`."""
-    terms = {name: dict(options) for name, options in checked.loss.items()}
-    for options in terms.values():
-        if isinstance(rule := options.get("class_weights"), str):
-            options["class_weights"] = weights.resolve(rule, counts)
-    return terms
 
 
 def _steered(

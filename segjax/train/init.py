@@ -1,6 +1,7 @@
 """The first state of a run, made on the mesh that it will train on."""
 
 import concurrent.futures
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,25 @@ def make_state(
     takes longer than the first train step. What the layers compute is traced and left
     out, so it need not wait for another library's calls.
     """
+    options = {"seed": seed, "mesh": mesh, "use_ema": use_ema, "channels": channels}
+    return _computed(_traced(model, tx, **options))
+
+
+def _traced(model, tx, *, mesh: Mesh, **options) -> jax.stages.Traced:
+    """`fresh`, replicated over the mesh, yet to be compiled."""
     init = jax.jit(
-        lambda: fresh(model, tx, seed=seed, use_ema=use_ema, channels=channels),
-        out_shardings=parallel.replicated(mesh),
+        lambda: fresh(model, tx, **options), out_shardings=parallel.replicated(mesh)
     )
     with portable():
-        lowered = init.lower()
+        return init.trace()
+
+
+def _computed(traced: jax.stages.Traced) -> TrainState:
     options = {"xla_backend_optimization_level": 0}
     if jax.default_backend() == "cpu" and jaxlib.__version__ in process.TESTED:
         options |= QUICK
-    return lowered.compile(options)()
+    with portable():
+        return traced.lower().compile(options)()
 
 
 def abstract_state(
@@ -66,6 +76,10 @@ def abstract_state(
     shapes = jax.eval_shape(
         lambda: fresh(model, tx, seed=0, use_ema=use_ema, channels=channels)
     )
+    return _replicated(shapes, mesh)
+
+
+def _replicated(shapes: Any, mesh: Mesh) -> Any:
     sharding = parallel.replicated(mesh)
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
@@ -110,6 +124,9 @@ class FirstState:
     thread, beside what the data are asked. Processes that train together wait until all
     of them have seen their data.
 
+    Attributes:
+      ahead: whether it was begun at once.
+
     Args:
       checked: the config.
       model: that it trains.
@@ -132,12 +149,14 @@ class FirstState:
             "use_ema": checked.train.ema_decay > 0,
             "channels": channels,
         }
-        self._begun: concurrent.futures.Future | None = None
-        if not parallel.is_cluster() and not any(folder.glob("*")):
+        self.ahead = not parallel.is_cluster() and not any(folder.glob("*"))
+        if self.ahead:
             pool = concurrent.futures.ThreadPoolExecutor(1)
-            self._begun = pool.submit(self._fresh)
+            self._begun = pool.submit(self._trace)
+            self._made = pool.submit(lambda: _computed(self._begun.result()))
             pool.shutdown(wait=False)
 
+    @functools.cached_property
     def target(self) -> TrainState:
         """Its shapes.
 
@@ -145,7 +164,10 @@ class FirstState:
           UserError: a pattern of `config.optim.freeze` finds nothing.
         """
         mesh = parallel.make_mesh()
-        shapes = abstract_state(self._model, self._tx, mesh=mesh, **self._options)
+        if self.ahead:
+            shapes = _replicated(self._begun.result().out_info, mesh)
+        else:
+            shapes = abstract_state(self._model, self._tx, mesh=mesh, **self._options)
         patterns = self._config.optim.get("freeze", ())
         raise_problems(frozen.problems(patterns, shapes.params, shapes.batch_stats))
         return shapes
@@ -161,8 +183,11 @@ class FirstState:
         Raises:
           UserError: the weights from elsewhere do not fit.
         """
-        begun, self._begun = self._begun, None  # and with it the state, once it is used
-        state = begun.result() if begun else self._fresh()
+        if self.ahead:
+            made, self._made = self._made, None  # and with it the state, once used
+            state = made.result()
+        else:
+            state = _computed(self._trace())
         if not self._config.init_from:
             return state, None
         return checkpoint.init_from(
@@ -174,9 +199,7 @@ class FirstState:
             under=self._config.init_under,
         )
 
-    def _fresh(self) -> TrainState:
-        mesh = parallel.make_mesh()
+    def _trace(self) -> jax.stages.Traced:
         process.keep_compiled()
-        return make_state(
-            self._model, self._tx, seed=self._config.seed, mesh=mesh, **self._options
-        )
+        options = {"seed": self._config.seed, "mesh": parallel.make_mesh()}
+        return _traced(self._model, self._tx, **options, **self._options)

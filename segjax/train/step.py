@@ -128,12 +128,18 @@ def covered(label: Array, margin: int) -> Array:
     return label[..., margin : H - margin, margin : W - margin]
 
 
-def compile_step(step: StepFn, mesh: Mesh) -> StepFn:
-    """`step` under `jit`: state replicated and donated, batch split over the mesh."""
+def compile_step(step: StepFn, mesh: Mesh, more: int = 0) -> StepFn:
+    """`step` under `jit`: state replicated and donated, batch split over the mesh.
+
+    Args:
+      step: as of `make_step`.
+      mesh: whose devices take it together.
+      more: arguments of the step behind the batch, which are replicated.
+    """
     whole, split = parallel.replicated(mesh), parallel.along_batch(mesh)
     return jax.jit(
         step,
-        in_shardings=(whole, split),
+        in_shardings=(whole, split, *[whole] * more),
         out_shardings=(whole, whole),
         donate_argnums=0,
     )

@@ -14,9 +14,17 @@ from segjax.core.state import TrainState
 Batch = Mapping[str, np.ndarray]
 
 
-def first(batches: Callable[[int], Iterator[Batch]], examples: int) -> list[Batch]:
-    """The first batches of a run, with so many examples or more."""
-    stream, found = batches(0), []
+def first(
+    batches: Callable[..., Iterator[Batch]], examples: int, **options: Any
+) -> list[Batch]:
+    """The first batches of a run, with so many examples or more.
+
+    Args:
+      batches: first step, options -> the batches from there on.
+      examples: how many are wanted.
+      **options: of `pipeline.train_batches`.
+    """
+    stream, found = batches(0, **options), []
     while sum(len(batch[IMAGE]) for batch in found) < examples:
         found.append(next(stream))
     stream.close()
