@@ -12,9 +12,11 @@ diverged; 75 trouble of the machine, try again; 130 and 143 stopped by SIGINT or
 with the state saved.
 """
 
+import os
 import pathlib
 import re
 import sys
+import threading
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -150,10 +152,20 @@ def _guarded(argv: list[str]) -> int:
     except SegjaxError as error:
         if DEBUG.value:
             raise
-        return _report(error)
+        return _ended(_report(error))
     except KeyboardInterrupt:
         print("interrupted before training began", file=sys.stderr)
-        return 130
+        return _ended(130)
+
+
+def _ended(code: int) -> int:
+    """The exit code; what a thread still compiles for a run that is over ends here."""
+    others = set(threading.enumerate()) - {threading.current_thread()}
+    if not all(thread.daemon for thread in others):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ compared with the config, the data audited. Beside the audit the first state is 
 the step is compiled, as they depend on the content of no image.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -162,7 +163,10 @@ class _Run:
         options = self.config.train
         guards.refuse_disagreement(self.config, self.training, self.validation)
         folder = self.workdir / "checkpoints"
-        with checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints:
+        with (
+            checkpoint.Checkpoints(folder, keep=options.keep) as checkpoints,
+            concurrent.futures.ThreadPoolExecutor(1) as beside,
+        ):
             target = self.first_state.target
             done = checkpoints.latest() == options.num_steps
             if done and record.ever_finished(self.workdir):  # not killed in its report
@@ -175,10 +179,9 @@ class _Run:
             start, first = int(state.step), trace.first(self._batches, AUGMENTED)
             if self.writer:
                 traced = trace.facts(first, state, program.lowered)
-                macs = cost.facts(self.parts.model, first[0])
+                macs = cost.facts(self.parts.model, target, first[0])
                 self._write_record(argv, state, trace=traced, gmac=macs, **facts)
-                picture = self.workdir / "pictures" / "augmented.png"
-                panel.batches(first, AUGMENTED, self.parts.info, picture)
+            drawn = beside.submit(self._draw_batches, first)
             step = program.given(self.class_weights)
             heap.give_back()
             # A signal before this ends the process at once: there is nothing to save.
@@ -211,6 +214,7 @@ class _Run:
                     checkpoints.wait()
                     raise
                 checkpoints.wait()
+            drawn.result()
             self._report(checkpoints, state)
 
     def _audit(self) -> np.ndarray:
@@ -276,6 +280,12 @@ class _Run:
                 print(checkpoint.format_ledger(self.ledger))
         self._mark("state")
         return state, window
+
+    def _draw_batches(self, first: list[trace.Batch]) -> None:
+        """What the network sees first, as a picture."""
+        if self.writer:
+            picture = self.workdir / "pictures" / "augmented.png"
+            panel.batches(first, AUGMENTED, self.parts.info, picture)
 
     def _evaluate(self, journal, state: TrainState, at: int) -> dict[str, float]:
         begin = time.monotonic()
@@ -364,6 +374,7 @@ class _Run:
                 **({"adam": fused.absent() or "one pass"} if self.tx.adam else {}),
                 "parameters": init.count_parameters(state.params),
                 "normalize": self.parts.normalize.numbers(),
+                **({"class_weights": self.class_weights} if self.class_weights else {}),
                 "running_statistics": init.count_parameters(state.batch_stats),
                 **({"init_from": self.ledger.facts()} if self.ledger else {}),
                 **({"validation": self.section} if self.section else {}),

@@ -85,6 +85,24 @@ def test_mistakes_exit_with_2_and_advice(arguments, code, words, tmp_path):
         assert word in done.stderr
 
 
+def test_a_run_that_is_over_does_not_wait_for_its_compiler():
+    """A thread that compiles cannot be told to stop; here one that sleeps."""
+    words = (
+        "import launch, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "print('refused')\n"
+        "launch._ended(2)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.returncode, done.stdout) == (2, "refused\n"), done.stderr
+
+
 def test_two_processes_train_to_the_numbers_of_one(tmp_path, settings):
     config = tmp_path / "tiny.py"
     # Two processes hold the images of a batch in another order, which dropout sees; and

@@ -28,6 +28,7 @@ def root(drawn, tmp_path):
 def start(root, tmp_path, settings, monkeypatch, capsys):
     """`start(run="name", **changes)`: the lines that the start of a run prints."""
     monkeypatch.setenv("SEGJAX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(run._Run, "_program", lambda self: None)  # it is not trained
 
     def begin(run_name="run", **changes):
         checked = config.resolve(settings(data__root=str(root), **changes))

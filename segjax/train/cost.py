@@ -12,6 +12,7 @@ import optax
 
 from segjax import losses
 from segjax.core.keys import IMAGE, LABEL
+from segjax.core.state import TrainState
 from segjax.models.segmenter import Segmenter
 from segjax.nn.backend import portable
 from segjax.train import init
@@ -70,27 +71,32 @@ def of(
     """
     image = _image(model, size, channels)
     made = jax.eval_shape(model.init, jax.random.key(0), image)
-    with portable():  # XLA cannot count within another library's calls
-        forward = jax.jit(model.apply).lower(made, image)
     return Cost(
         parameters=init.count_parameters(made["params"]),
         running_statistics=init.count_parameters(made.get("batch_stats", {})),
-        gmac=forward.cost_analysis()["flops"] / 2e9,
+        gmac=_gmac(model, made, image),
         size=image.shape[1:3],
         train_bytes=_train_bytes(model, image.shape) if memory else None,
     )
 
 
-def facts(model: Segmenter, batch: Mapping[str, Any]) -> dict[str, Any]:
+def facts(
+    model: Segmenter, state: TrainState, batch: Mapping[str, Any]
+) -> dict[str, Any]:
     """What the record of a run says: `gmac` of one image, and its `size`.
 
     Args:
       model: that is trained.
+      state: shapes of its state.
       batch: of its training; of clips one frame counts.
     """
     *_, H, W, C = batch[IMAGE].shape
-    found = of(model, (H, W), channels=C)
-    return {"gmac": round(found.gmac, 6), "size": list(found.size)}
+    image = _image(model, (H, W), C)
+    variables = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state.variables(use_ema=False)
+    )
+    gmac = _gmac(model, variables, image)
+    return {"gmac": round(gmac, 6), "size": list(image.shape[1:3])}
 
 
 def layers(
@@ -130,6 +136,12 @@ def peak_bytes(compiled: Any) -> int:
         + found.temp_size_in_bytes
         - found.alias_size_in_bytes
     )
+
+
+def _gmac(model: Segmenter, variables: Any, image: jax.ShapeDtypeStruct) -> float:
+    with portable():  # XLA cannot count within another library's calls
+        forward = jax.jit(model.apply).lower(variables, image)
+    return forward.cost_analysis()["flops"] / 2e9
 
 
 def _image(

@@ -88,3 +88,30 @@ def test_number_of_class_weights():
 def test_a_rule_of_class_weights_is_a_good_config():
     terms = {"cross_entropy": {"class_weights": "median_frequency(clip=5)"}}
     assert losses.problems(terms, "multiclass", num_classes=11) == []
+
+
+def test_class_weights_by_rule_are_given_apart_and_may_be_arguments():
+    terms = {
+        "cross_entropy": {"class_weights": "inverse_frequency(power=0.5)"},
+        "focal": {"class_weights": (1.0, 2.0, 3.0)},
+    }
+    found = losses.class_weights(terms, np.array([60, 30, 10]))
+    assert list(found) == ["cross_entropy"]
+    expected = losses.weights.inverse_frequency(np.array([60, 30, 10]), power=0.5)
+    assert found["cross_entropy"] == expected
+
+    @jax.jit
+    def given(class_weights):
+        return losses.make(terms, "multiclass", class_weights)(LOGITS, LABELS)
+
+    written = {**terms, "cross_entropy": {"class_weights": expected}}
+    total = losses.make(written, "multiclass")(LOGITS, LABELS)[0]
+    arrays = {name: jnp.float32(numbers) for name, numbers in found.items()}
+    np.testing.assert_allclose(given(arrays)[0], total, rtol=1e-6)
+    with pytest.raises(UserError, match="is the name of a rule"):
+        losses.make(terms, "multiclass")(LOGITS, LABELS)
+
+
+def test_a_config_cannot_hold_an_array():
+    (found,) = losses.problems({"focal": {"class_weights": jnp.ones(3)}}, "multiclass")
+    assert "tuple[float, ...] or str or None is allowed" in found

@@ -12,10 +12,10 @@ from segjax.train import init
 
 @pytest.fixture
 def made(monkeypatch):
-    """Every state that `init.make_state` gave."""
-    found, make = [], init.make_state
+    """Every state that was computed."""
+    found, compute = [], init._computed
     monkeypatch.setattr(
-        init, "make_state", lambda *a, **k: found.append(make(*a, **k)) or found[-1]
+        init, "_computed", lambda *a: found.append(compute(*a)) or found[-1]
     )
     return found
 
@@ -29,8 +29,8 @@ def first_state(settings, folder, **changes) -> init.FirstState:
 
 
 def wait(begun: init.FirstState) -> None:
-    if begun._begun is not None:
-        begun._begun.result()
+    if begun.ahead:
+        begun._made.result()
 
 
 def test_a_fresh_state_is_made_once_and_ahead(settings, tmp_path, made):
@@ -58,7 +58,7 @@ def test_none_is_made_to_resume_nor_before_others_have_seen_their_data(
 def test_the_target_has_the_shapes_of_the_state(settings, tmp_path):
     begun = first_state(settings, tmp_path / "checkpoints")
     state, _ = begun.fresh({})
-    shapes = jax.tree.map(lambda x: (x.shape, x.dtype), (begun.target(), state))
+    shapes = jax.tree.map(lambda x: (x.shape, x.dtype), (begun.target, state))
     assert shapes[0] == shapes[1]
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(state))
 
@@ -67,4 +67,4 @@ def test_a_pattern_that_freezes_nothing_is_refused(settings, tmp_path):
     frozen = {"optim__freeze": ("no_such",)}
     begun = first_state(settings, tmp_path / "checkpoints", **frozen)
     with pytest.raises(UserError, match="no_such"):
-        begun.target()
+        _ = begun.target

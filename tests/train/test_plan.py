@@ -42,6 +42,15 @@ def test_a_plan_counts_about_three_forward_passes_an_image(checked, planned):
     assert 2 < planned.gflop / (8 * forward) < 4.5
 
 
+def test_a_record_says_what_one_image_of_a_batch_costs(checked):
+    model = make(checked, INFO).model
+    batch = plan.batch_of(checked, INFO)
+    _, state, _ = speed.step_and_arguments(checked, INFO, batch)
+    found = cost.facts(model, state, batch)
+    expected = cost.of(model, (16, 16))
+    assert found == {"gmac": round(expected.gmac, 6), "size": [16, 16]}
+
+
 def test_a_step_needs_more_than_its_state(planned):
     assert planned.train_bytes > planned.state_bytes
     assert planned.step_seconds > 0
