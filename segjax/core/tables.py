@@ -12,8 +12,6 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import jaxtyping
-
 from segjax.core.errors import UserError
 
 _HIDDEN = ("parent", "name")  # fields that flax adds to every module
@@ -163,4 +161,4 @@ def _matches(value: Any, hint: Any) -> bool:
 
 def _is_array(hint: Any) -> bool:
     """Whether it is an array's, which code may give and a config cannot."""
-    return isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)
+    return getattr(hint, "__module__", "") == "jaxtyping"
