@@ -29,9 +29,12 @@ FLAG, ORDER = "xla_cpu_scheduler_type", "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"
 def prepare() -> None:
     """Set what must stand before JAX has a backend.
 
-    Freed memory is kept (see `core.heap`). On few cores, XLA for CPUs is told to order
-    operations for memory and not for running several at a time: most of them take all
-    cores anyway. (It still begins what does not depend on what is running.)
+    Freed memory is kept (see `core.heap`). OpenCV works in the thread that calls it, as
+    images are read by several, and its own would fight with XLA's.
+
+    On few cores, XLA for CPUs is told to order operations for memory and not for
+    running several at a time: most of them take all cores anyway. (It still begins what
+    does not depend on what is running.)
     """
     heap.keep_freed()
     cv2.setNumThreads(0)

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import cv2
 import jax
 import jaxlib
 import pytest
@@ -39,6 +40,18 @@ def test_operations_go_one_by_one_on_few_cores(
     for _ in range(2):  # a second call adds nothing
         process.prepare()
         assert os.environ["XLA_FLAGS"] == expected
+
+
+def test_images_are_worked_on_by_the_threads_that_ask(monkeypatch):
+    monkeypatch.setattr(process.heap, "keep_freed", lambda: True)
+    monkeypatch.setenv("XLA_FLAGS", OURS)
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        process.prepare()
+        assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_the_pinned_version_is_one_of_the_tested():
