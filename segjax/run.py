@@ -182,7 +182,7 @@ class _Run:
                 macs = cost.facts(self.parts.model, target, first[0])
                 self._write_record(argv, state, trace=traced, gmac=macs, **facts)
             drawn = beside.submit(self._draw_batches, first)
-            step = program.given(self.class_weights)
+            step = heap.watched(program.given(self.class_weights))
             heap.give_back()
             # A signal before this ends the process at once: there is nothing to save.
             with signals.catch() as stop_requested, self._journal(start) as journal:
