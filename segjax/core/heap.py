@@ -13,7 +13,8 @@ Result = TypeVar("Result")
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 _LARGEST = 2**31 - 1
 
-GROWN = 2**26
+GROWN = 2**28
+"""Bytes; to give back what a process takes anew every few steps would cost time."""
 
 TUNABLE = "glibc.malloc.hugetlb"
 _RESIDENT = pathlib.Path("/proc/self/statm")

@@ -97,7 +97,7 @@ def test_memory_is_given_back_where_a_process_has_grown(monkeypatch):
     monkeypatch.setattr(heap, "_resident", lambda: sizes[-1] << 20)
     watched = heap.watched(step)
     # Steps as they are; a second piece; as they are; a cache that is full from now on.
-    for size in (100, 100, 130, 200, 100, 100, 300, 300, 300, 300):
+    for size in (100, 100, 300, 400, 100, 100, 700, 700, 700, 700):
         sizes.append(size)
         assert watched(size) == -size
     assert given == [4, 7]
