@@ -61,8 +61,8 @@ def make(
       terms: loss name -> its keyword arguments and `weight` (1 by default):
         `{"cross_entropy": {"label_smoothing": 0.1}, "dice": {"weight": 0.5}}`.
       task: `"multiclass"` or `"binary"`.
-      class_weights: loss name -> what it takes in place of the rule in `terms`; they
-        may be arguments of the program that is traced.
+      class_weights: loss name -> `K` numbers in place of the rule in `terms`, as
+        `class_weights` gives them; they may be arguments of a program that is traced.
 
     Returns:
       `loss_fn(logits, labels) -> (total, parts)`, pure and for the global batch;
@@ -104,9 +104,15 @@ def class_weights(
       counts: pixels of each class in the training set.
 
     Raises:
-      UserError: no class has a pixel.
+      UserError: no class has a pixel, or a rule gives what `problems` refuses.
     """
-    return {name: weights.resolve(rule, counts) for name, rule in ruled(terms).items()}
+    found = {name: weights.resolve(rule, counts) for name, rule in ruled(terms).items()}
+    refused = []
+    for name, numbers in found.items():
+        where = f"config.loss.{name}"
+        refused += _class_weight_problems(where, numbers, len(counts))
+    raise_problems(refused)
+    return found
 
 
 def tasks(name: str) -> tuple[str, ...]:

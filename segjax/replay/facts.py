@@ -65,8 +65,8 @@ def known(
 
 
 def _flat_attempt(attempt: Mapping[str, Any]) -> dict[str, str]:
-    kept = ("platform", "cpu", "cores", "devices", "processes", "normalize")
-    kept += ("class_weights",)
+    kept = ("platform", "cpu", "cores", "devices", "processes")
+    kept += ("normalize", "class_weights")
     facts = {k: attempt[k] for k in kept if k in attempt}
     for section in ("versions", "seeds"):
         facts |= {f"{section}.{k}": v for k, v in attempt.get(section, {}).items()}

@@ -112,6 +112,14 @@ def test_class_weights_by_rule_are_given_apart_and_may_be_arguments():
         losses.make(terms, "multiclass")(LOGITS, LABELS)
 
 
+@pytest.mark.parametrize("rule", ["(power=900)", "(clip=1e-9, power=99)"])
+def test_a_rule_that_gives_no_weights_is_refused(rule):
+    """The first overflows, the second is 0 for all."""
+    terms = {"focal": {"class_weights": f"median_frequency{rule}"}}
+    with np.errstate(over="ignore"), pytest.raises(UserError, match="must be finite"):
+        losses.class_weights(terms, np.array([1, 90, 9]))
+
+
 def test_a_config_cannot_hold_an_array():
     (found,) = losses.problems({"focal": {"class_weights": jnp.ones(3)}}, "multiclass")
     assert "tuple[float, ...] or str or None is allowed" in found
