@@ -13,13 +13,12 @@ from benchmarks import batches, contestant, forms, rivals
 from segjax import losses, optim, parallel, process
 from segjax.checkpoint.foreign import carry
 from segjax.checkpoint.leaves import flatten, nest
-from segjax.core import heap
 from segjax.core.keys import IMAGE, LABEL
 from segjax.core.state import TrainState
 from segjax.models import MODELS
 from segjax.nn.backend import portable
 from segjax.predict.decide import decide, last_frame
-from segjax.train import init
+from segjax.train import init, memory
 from segjax.train.step import compile_step, make_step
 
 
@@ -201,7 +200,7 @@ class Train(Job):
     def turn(self, kind: str, steps: int) -> list[float]:
         """Seconds a step, waiting only behind the last of them."""
         if self.watched is None:
-            self.watched = heap.watched(self.compiled[kind])  # as a run does
+            self.watched = memory.watched(self.compiled[kind])  # as a run does
         begin = time.perf_counter()
         for _ in range(steps):
             self.state, scalars = self.watched(self.state, self.batch)

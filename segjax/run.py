@@ -35,7 +35,7 @@ from segjax.nn import onednn
 from segjax.optim import fused
 from segjax.report import count, energy, page, panel, record
 from segjax.report.journal import Journal, Silent
-from segjax.train import compiled, cost, init, lock, loop, signals, trace
+from segjax.train import compiled, cost, init, lock, loop, memory, signals, trace
 from segjax.train.program import Program
 from segjax.train.window import Window
 
@@ -182,7 +182,7 @@ class _Run:
                 macs = cost.facts(self.parts.model, target, first[0])
                 self._write_record(argv, state, trace=traced, gmac=macs, **facts)
             drawn = beside.submit(self._draw_batches, first)
-            step = heap.watched(program.given(self.class_weights))
+            step = memory.watched(program.given(self.class_weights))
             heap.give_back()
             # A signal before this ends the process at once: there is nothing to save.
             with signals.catch() as stop_requested, self._journal(start) as journal:

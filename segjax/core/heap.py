@@ -5,19 +5,11 @@ import os
 import pathlib
 import platform
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-Result = TypeVar("Result")
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 _LARGEST = 2**31 - 1
 
-GROWN = 2**28
-"""Bytes; to give back what a process takes anew every few steps would cost time."""
-
 TUNABLE = "glibc.malloc.hugetlb"
-_RESIDENT = pathlib.Path("/proc/self/statm")
 _SYSTEM = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
@@ -32,7 +24,7 @@ def keep_freed() -> bool:
     leaves glibc as it is. All threads share one arena, for those of other threads hold
     no large arrays.
     """
-    if _left_alone():
+    if left_alone():
         return False
     mallopt = ctypes.CDLL(None).mallopt
     settings = (_MMAP_MAX, 0), (_TRIM_THRESHOLD, _LARGEST), (_ARENA_MAX, 1)
@@ -49,38 +41,6 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def watched(function: Callable[..., Result]) -> Callable[..., Result]:
-    """The function; where the process has grown by a call, free memory is given back.
-
-    A train step takes its temporary memory in one aligned piece, for which glibc looks
-    for a little more than that. Where something small has come to lie beside the piece
-    that the step before has freed, it is too small and stays free, and another is
-    taken: now and then, up to five in place of one. Given back, they are addresses
-    alone. What a call needs again after that counts as no growth.
-    """
-    if _left_alone() or not _RESIDENT.exists():
-        return function
-    most, given = 0, True
-
-    def called(*args: Any) -> Result:
-        nonlocal most, given
-        result = function(*args)
-        now = _resident()
-        if given:
-            most, given = max(most, now), False
-        elif now > most + GROWN:
-            give_back()
-            given = True
-        return result
-
-    return called
-
-
-def _resident() -> int:
-    """Bytes of this process that are in memory."""
-    return int(_RESIDENT.read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
 def large_pages() -> None:
     """Begin this program anew with memory in pages of 2 MiB, where that can be had.
 
@@ -93,7 +53,7 @@ def large_pages() -> None:
     or to none.
     """
     known = os.environ.get("GLIBC_TUNABLES", "")
-    if _left_alone() or TUNABLE in known or not _on_request():
+    if left_alone() or TUNABLE in known or not _on_request():
         return
     os.environ["GLIBC_TUNABLES"] = f"{known}:{TUNABLE}=1".lstrip(":")
     sys.stdout.flush()
@@ -101,7 +61,7 @@ def large_pages() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def _left_alone() -> bool:
+def left_alone() -> bool:
     """Whether glibc is not there, or is to be left as it is."""
     switched_off = os.environ.get("SEGJAX_KEEP_FREED", "1") == "0"
     return switched_off or platform.libc_ver()[0] != "glibc"

@@ -60,8 +60,7 @@ def _computed(traced: jax.stages.Traced) -> TrainState:
     options = {"xla_backend_optimization_level": 0}
     if jax.default_backend() == "cpu" and jaxlib.__version__ in process.TESTED:
         options |= QUICK
-    with portable():
-        return traced.lower().compile(options)()
+    return traced.lower().compile(options)()
 
 
 def abstract_state(

@@ -83,29 +83,3 @@ def test_arguments_and_input_survive(tmp_path):
     assert done.stdout.startswith("['a b', '--c=1'] in")
     if heap._on_request() and platform.libc_ver()[0] == "glibc":
         assert "glibc.malloc.hugetlb=1" in done.stdout
-
-
-def test_memory_is_given_back_where_a_process_has_grown(monkeypatch):
-    def step(size):
-        return -size
-
-    assert heap.watched(step) is step  # nothing is kept in this suite
-    monkeypatch.delenv("SEGJAX_KEEP_FREED")
-    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
-    given, sizes = [], []
-    monkeypatch.setattr(heap, "give_back", lambda: given.append(len(sizes)))
-    monkeypatch.setattr(heap, "_resident", lambda: sizes[-1] << 20)
-    watched = heap.watched(step)
-    # Steps as they are; a second piece; as they are; a cache that is full from now on.
-    for size in (100, 100, 300, 400, 100, 100, 700, 700, 700, 700):
-        sizes.append(size)
-        assert watched(size) == -size
-    assert given == [4, 7]
-
-
-@pytest.mark.skipif(not heap._RESIDENT.exists(), reason="the system has no /proc")
-def test_what_is_resident_is_what_was_touched():
-    before = heap._resident()
-    array = bytearray(2**26)
-    array[:: 2**10] = b"x" * 2**16
-    assert heap._resident() - before >= 2**25
