@@ -23,7 +23,7 @@ PARAMETERS = 1e-3
 """Largest relative difference of the numbers of parameters."""
 
 LOGITS = 1e-3
-"""Largest difference of logits in float32, over the largest."""
+"""Difference of logits in float32, over the largest; see `benchmarks.ours.differ`."""
 
 SURROUNDINGS = {
     # several processes share a GPU: none may take all of its memory at the start
@@ -171,9 +171,9 @@ def _rounds(kind: str, jobs: dict[str, Contestant], pace: Pace) -> dict[str, Any
 
 
 def _probe(form: Form) -> tuple[int, ...]:
-    """The shape of a small image for the comparison of logits."""
+    """The shape of a few small images for the comparison of logits."""
     sides = (min(64, n) for n in form.size)
-    return (2, *form.shape[1:-3], *sides, 3)
+    return (5, *form.shape[1:-3], *sides, 3)
 
 
 def _parameters(name: str, rows: dict[str, dict]) -> list[str]:

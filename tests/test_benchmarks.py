@@ -237,6 +237,17 @@ def test_from_the_same_numbers_both_sides_train_alike(name):
     assert theirs[0] - theirs[-1] > 0.01  # they did learn
 
 
+@pytest.mark.parametrize(("images", "same"), [(0, True), (2, True), (3, False)])
+def test_logits_of_most_images_are_the_same(images, same):
+    wanted = np.random.default_rng(0).normal(size=(5, 4, 6, 3))
+    found = wanted.copy()
+    found[:images, 1, 2] += 0.01 * np.abs(wanted).max()
+    assert (ours.differ(found, wanted) < contest.LOGITS) is same
+    assert ours.differ(wanted + 1e-6, wanted) == pytest.approx(
+        1e-6 / np.abs(wanted).max()
+    )
+
+
 def program(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", *words],

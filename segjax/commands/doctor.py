@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from segjax.commands import answer
+from segjax.core import ram
 from segjax.core.errors import EnvironmentFault
 
 GIB = 2**30
@@ -172,16 +173,12 @@ def _cores() -> Iterator[Finding]:
 
 
 def _memory() -> Iterator[Finding]:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        yield Finding("memory", "OK", "not known on this system")
-        return
-    kib = {k: int(v.split()[0]) for k, _, v in (x.partition(":") for x in lines)}
-    total, free = kib["MemTotal"] * 1024, kib["MemAvailable"] * 1024
-    value = f"{_gib(free)} of {_gib(total)} available"
-    limit = _cgroup_limit()
-    if limit is not None and limit < total:
+    import psutil
+
+    machine, limit = psutil.virtual_memory(), ram.limit()
+    free = machine.available
+    value = f"{_gib(free)} of {_gib(machine.total)} available"
+    if limit is not None and limit < machine.total:
         value, free = f"{value}; this container may use {_gib(limit)}", min(free, limit)
     low = free < MIN_MEMORY
     advice = f"Under {_gib(MIN_MEMORY)}: end other programs or ask for more." * low
@@ -304,19 +301,6 @@ def _pins() -> dict[str, str]:
         lines = beside.read_text().splitlines()
     found = (re.match(r"([A-Za-z0-9._-]+)\s*==\s*([^\s;#]+)", line) for line in lines)
     return {m[1]: m[2] for m in found if m}
-
-
-def _cgroup_limit() -> int | None:
-    """Bytes that a container may use, if it is in one and it has a limit."""
-    for path in (
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ):
-        try:
-            return int(Path(path).read_text())
-        except (OSError, ValueError):  # not there, or "max"
-            continue
-    return None
 
 
 def _gib(amount: int) -> str:

@@ -18,19 +18,16 @@ kept          not known beforehand: pieces of freed memory, where it is kept (se
 import dataclasses
 import functools
 import inspect
-import pathlib
 from typing import Any
 
 import jax
 
-from segjax.core import heap
+from segjax.core import heap, ram
 from segjax.data import pipeline
 from segjax.train import cost, feed
 
 OTHERS = 48 * 2**20
 KEPT = 4
-
-_STATUS = pathlib.Path("/proc/self/status")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +52,7 @@ def of(compiled: Any, batch: dict[str, Any]) -> Resident | None:
       compiled: the step.
       batch: arrays as the loader gives them, or of their shapes.
     """
-    if jax.default_backend() != "cpu" or not _STATUS.exists():
+    if jax.default_backend() != "cpu":
         return None
     own = _own()
     waiting = inspect.signature(pipeline.train_batches).parameters["prefetch"].default
@@ -73,7 +70,4 @@ def of(compiled: Any, batch: dict[str, Any]) -> Resident | None:
 def _own() -> int:
     """Of this process: measured once, as each further program would add to it."""
     heap.give_back()
-    for line in _STATUS.read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return 1024 * int(line.split()[1])
-    return 0
+    return ram.taken()

@@ -17,12 +17,11 @@ def compiled():
 
 
 @pytest.fixture
-def known(tmp_path, monkeypatch):
+def known(monkeypatch):
     """A process of 300 MiB, of which the test asks for the first time."""
-    (tmp_path / "status").write_text("VmHWM:  9 kB\nVmRSS:   307200 kB\n")
-    monkeypatch.setattr(resident, "_STATUS", tmp_path / "status")
+    monkeypatch.setattr(resident.ram, "taken", lambda: 300 * MIB)
     resident._own.cache_clear()
-    yield tmp_path / "status"
+    yield
     resident._own.cache_clear()
 
 
@@ -38,13 +37,11 @@ def test_its_parts_add_up(compiled, known, monkeypatch, keeps):
     temporary = compiled.memory_analysis().temp_size_in_bytes
     assert temporary > 0
     assert found.kept == keeps * resident.KEPT * devices * temporary
-    known.write_text("VmRSS:  999999 kB\n")  # after more programs were compiled
+    # after more programs were compiled
+    monkeypatch.setattr(resident.ram, "taken", lambda: 900 * MIB)
     assert resident.of(compiled, batch).own == 300 * MIB
 
 
-def test_elsewhere_it_is_not_known(compiled, known, monkeypatch):
+def test_elsewhere_it_is_not_known(compiled, monkeypatch):
     monkeypatch.setattr(resident.jax, "default_backend", lambda: "gpu")
-    assert resident.of(compiled, {}) is None
-    monkeypatch.undo()
-    monkeypatch.setattr(resident, "_STATUS", known.with_name("none"))
     assert resident.of(compiled, {}) is None
