@@ -20,9 +20,10 @@ both, see `segjax.data.splits`. The split `"all"` is all.
 Images are 8-bit RGB, or what `channels` and `depth` declare: grey scans, bands of a
 satellite, heights. Those may also be `.npy` arrays `(H, W, C)`; masks are pictures.
 
-Classes are given in the config, or in `ROOT/classes.txt`, a line each::
+Classes are given in the config, or in `ROOT/classes.txt`, a line each, with a colour
+for all of them or for none::
 
-    0 background
+    0 background 0 0 0
     1 road 128 64 128
     255 ignore
 """
