@@ -1,8 +1,7 @@
 """U-Net on your own pictures: a folder of images, one of masks, a class table.
 
 Layout:   ROOT/images/a.jpg, ROOT/masks/a.png, ROOT/classes.txt with a line a class:
-          "0 background 0 0 0", "1 road 128 64 128", "255 ignore" (colours for
-          all or none); see BUILD.md for others.
+          "0 background", "1 road", "255 ignore"; see BUILD.md for colours and others.
 Command:  python launch.py --config=configs/folder_unet.py --config.data.root=ROOT
 Expected: depends on your data; `segjax inspect` shows what segjax reads of it.
 """
