@@ -1,4 +1,4 @@
-// Convolutions of channel-last float32 arrays by oneDNN, as calls of an XLA program.
+// Convolutions of channel-last float32 or bfloat16 arrays by oneDNN, as calls of an XLA program.
 //
 // Each call has the sizes in its arrays and `window`: stride, rate, zeros above, below,
 // left and right of the image, groups. Kernels are (kh, kw, C / groups, F).
@@ -10,6 +10,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -21,10 +22,11 @@ namespace {
 
 namespace ffi = xla::ffi;
 using dnnl::memory;
-using Array = ffi::Buffer<ffi::F32>;
-using Result = ffi::ResultBuffer<ffi::F32>;
+using Array = ffi::AnyBuffer;
+using Result = ffi::Result<ffi::AnyBuffer>;
 using Numbers = ffi::Span<const int64_t>;
-// Threads, the window, the sizes of image, kernel and output; `Find` adds the kind.
+// Threads, the window, the sizes of image, kernel and output, their type; `Find` adds
+// the kind.
 using Key = std::vector<int64_t>;
 
 enum class Kind { kForward, kToImage, kToKernel };
@@ -42,28 +44,31 @@ const dnnl::engine& Cpu() {
   return engine;
 }
 
-memory::desc ChannelsLast(const int64_t* size) {
-  return {{size[0], size[3], size[1], size[2]},
-          memory::data_type::f32,
-          memory::format_tag::nhwc};
+memory::data_type TypeOf(const Array& array) {
+  if (array.element_type() == ffi::F32) return memory::data_type::f32;
+  if (array.element_type() == ffi::BF16) return memory::data_type::bf16;
+  throw std::invalid_argument("neither float32 nor bfloat16");
 }
 
-memory::desc KernelOf(const int64_t* size, int64_t groups) {
+memory::desc ChannelsLast(const int64_t* size, memory::data_type type) {
+  return {{size[0], size[3], size[1], size[2]}, type, memory::format_tag::nhwc};
+}
+
+memory::desc KernelOf(const int64_t* size, int64_t groups, memory::data_type type) {
   const int64_t kh = size[0], kw = size[1], in = size[2], out = size[3];
-  const auto f32 = memory::data_type::f32;
   const memory::dims steps = {1, out, kw * in * out, in * out};
-  if (groups == 1) return {{out, in, kh, kw}, f32, steps};
+  if (groups == 1) return {{out, in, kh, kw}, type, steps};
   const int64_t each = out / groups;
   return {{groups, each, in, kh, kw},
-          f32,
+          type,
           memory::dims{each, steps[0], steps[1], steps[2], steps[3]}};
 }
 
 // How many output channels a block of the kernel has that is an array (F / block, kh,
 // kw, I, block); 0 if the kernel is arranged in another way.
 int64_t BlockOf(const memory::desc& kernel) {
-  if (kernel.get_ndims() != 4 || kernel.get_inner_nblks() != 1 ||
-      kernel.get_inner_idxs()[0] != 0)
+  if (kernel.get_data_type() != memory::data_type::f32 || kernel.get_ndims() != 4 ||
+      kernel.get_inner_nblks() != 1 || kernel.get_inner_idxs()[0] != 0)
     return 0;
   const int64_t block = kernel.get_inner_blks()[0];
   const memory::dims size = kernel.get_padded_dims();
@@ -92,10 +97,10 @@ void ToBlocks(const float* from, float* to, int64_t rows, int64_t channels, int6
 
 Call Make(Kind kind, const Key& key) {
   const int64_t *window = &key[1], *x = &key[8], *k = &key[12], *y = &key[16];
-  const auto image = ChannelsLast(x), out = ChannelsLast(y);
-  const auto kernel = KernelOf(k, window[6]);
-  const memory::desc any(kernel.get_dims(), memory::data_type::f32,
-                         memory::format_tag::any);
+  const auto type = static_cast<memory::data_type>(key[20]);
+  const auto image = ChannelsLast(x, type), out = ChannelsLast(y, type);
+  const auto kernel = KernelOf(k, window[6], type);
+  const memory::desc any(kernel.get_dims(), type, memory::format_tag::any);
   const memory::dims strides = {window[0], window[0]};
   const memory::dims dilates = {window[1] - 1, window[1] - 1};
   const memory::dims before = {window[2], window[4]}, after = {window[3], window[5]};
@@ -181,6 +186,7 @@ void Run(Kind kind, const Array& image, const Array& kernel, const Array& out,
   Key key = {crew.size()};
   for (Numbers part : {window, image.dimensions(), kernel.dimensions(), out.dimensions()})
     key.insert(key.end(), part.begin(), part.end());
+  key.push_back(static_cast<int64_t>(TypeOf(image)));
   const Call& call = Find(kind, key);
   const bool gives_kernel = kind == Kind::kToKernel;
   const bool gives_image = kind == Kind::kToImage;
@@ -195,7 +201,7 @@ void Run(Kind kind, const Array& image, const Array& kernel, const Array& out,
   const memory scratch(call.scratch, Cpu(), workspace.data() + begin);
   if (call.block > 0) {
     const auto size = kernel.dimensions();
-    ToBlocks(kernel.typed_data(), static_cast<float*>(inner.get_data_handle()),
+    ToBlocks(kernel.typed_data<float>(), static_cast<float*>(inner.get_data_handle()),
              size[0] * size[1] * size[2], size[3], call.block, crew);
   } else if (turned && !gives_kernel) {
     dnnl::reorder(outer, inner).execute(stream, outer, inner);

@@ -49,7 +49,7 @@ def takes(
 ) -> bool:
     """Whether what is traced now can be `convolve` of this file."""
     return (
-        x.dtype == kernel.dtype == jnp.float32
+        x.dtype == kernel.dtype in (jnp.float32, jnp.bfloat16)
         and min(*pads[0], *pads[1]) >= 0
         and on_cpu()
         and not absent()
@@ -97,7 +97,7 @@ def _call(name, shapes, arrays, stride, rate, pads, groups):
     window = np.asarray([stride, rate, *pads[0], *pads[1], groups], np.int64)
     call = jax.ffi.ffi_call(
         f"segjax_{name}",
-        [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes],
+        [jax.ShapeDtypeStruct(shape, arrays[0].dtype) for shape in shapes],
         vmap_method="sequential",
     )
     return call(*arrays, window=window)
