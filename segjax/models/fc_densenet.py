@@ -232,16 +232,17 @@ class Layer(nn.Module):
         self, x: Float[Array, "B H W C"], train: bool
     ) -> Float[Array, "B H W F"]:
         if self.evaluation == "batch_statistics" and not train:
-            x = BatchStatistics(self.dtype, name="norm")(x)
+            x = nn.relu(BatchStatistics(self.dtype, name="norm")(x))
         else:
-            x = norm(x, self.norm, train=train, epsilon=EPSILON, dtype=self.dtype)
+            style = dict(epsilon=EPSILON, activation=nn.relu, dtype=self.dtype)
+            x = norm(x, self.norm, train=train, **style)
         x = Conv(
             self.features,
             self.kernel,
             kernel_init=HE_UNIFORM,
             dtype=self.dtype,
             name="conv",
-        )(nn.relu(x))
+        )(x)
         return nn.Dropout(self.dropout, deterministic=not train)(x)
 
 

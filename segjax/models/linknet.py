@@ -163,8 +163,8 @@ class UpConvNorm(nn.Module):
         x = UpConv(
             self.features, self.kernel, self.stride, bias, self.dtype, name="conv"
         )(x)
-        kind, style = self.norm, dict(epsilon=self.epsilon, dtype=self.dtype)
-        return nn.relu(norm(x, kind, train=train, **style))
+        style = dict(epsilon=self.epsilon, activation=nn.relu, dtype=self.dtype)
+        return norm(x, self.norm, train=train, **style)
 
 
 SMP = Names(

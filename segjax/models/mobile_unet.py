@@ -106,12 +106,12 @@ class Grow(nn.Module):
         bias = self.norm == "none"
         x = UpConv(self.features, use_bias=bias, dtype=self.dtype, name="conv")(x)
         # Keras's defaults for batch norm
-        x = norm(
+        return norm(
             x,
             self.norm,
             train=train,
             epsilon=1e-3,
             momentum=0.99,
+            activation=nn.relu,
             dtype=self.dtype,
         )
-        return nn.relu(x)

@@ -143,13 +143,14 @@ class RecurrentConv(nn.Module):
     def __call__(
         self, x: Float[Array, "B H W C"], train: bool
     ) -> Float[Array, "B H W C"]:
-        C, style = x.shape[-1], dict(train=train, dtype=self.dtype)
+        C = x.shape[-1]
+        style = dict(train=train, activation=nn.relu, dtype=self.dtype)
         forward = Conv(C, 3, dtype=self.dtype, name="forward")(x)
         back = Conv(C, 3, use_bias=False, dtype=self.dtype, name="back")
-        state = nn.relu(norm(forward, self.norm, name="norm0", **style))
+        state = norm(forward, self.norm, name="norm0", **style)
         for step in range(1, self.steps + 1):
             y = forward + back(state)
-            state = nn.relu(norm(y, self.norm, name=f"norm{step}", **style))
+            state = norm(y, self.norm, name=f"norm{step}", **style)
         return state
 
 

@@ -152,6 +152,12 @@ class DoubleConv(nn.Module):
     ) -> Float[Array, "B H W F"]:
         for i in (1, 2):
             x = Conv(self.features, dtype=self.dtype, name=f"conv{i}")(x)
-            x = norm(x, self.norm, train=train, name=f"norm{i}", dtype=self.dtype)
-            x = nn.relu(x)
+            x = norm(
+                x,
+                self.norm,
+                train=train,
+                name=f"norm{i}",
+                activation=nn.relu,
+                dtype=self.dtype,
+            )
         return x

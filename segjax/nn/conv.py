@@ -78,6 +78,13 @@ def convolve(
     return _by_xla(x, kernel, stride, rate, pads, groups)
 
 
+def add_bias(
+    y: Float[Array, "B h w F"], bias: Float[Array, " F"]
+) -> Float[Array, "B h w F"]:
+    """Added in float32, or the bias's gradient would be a long sum in bfloat16."""
+    return (y + bias).astype(y.dtype)
+
+
 class Conv(nn.Module):
     """`convolve` with parameters `kernel` and `bias`; He-initialised.
 
@@ -114,7 +121,7 @@ class Conv(nn.Module):
         bias = None
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         y = convolve(
             x,
             kernel,
@@ -123,7 +130,7 @@ class Conv(nn.Module):
             padding=self.padding,
             groups=self.groups,
         )
-        return y if bias is None else y + bias
+        return y if bias is None else add_bias(y, bias)
 
 
 class ConvNorm(nn.Module):
@@ -173,15 +180,15 @@ class ConvNorm(nn.Module):
             dtype=self.dtype,
             name="conv",
         )(x)
-        x = norm(
+        return norm(
             x,
             self.norm,
             train=train,
             epsilon=self.epsilon,
             momentum=self.momentum,
+            activation=self.activation,
             dtype=self.dtype,
         )
-        return self.activation(x) if self.activation else x
 
 
 def _useful(

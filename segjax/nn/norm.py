@@ -1,12 +1,15 @@
 """Normalisation by name: `batch`, `group`, `layer` or `none`."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from segjax.nn import fused_norm
 
 NormName = Literal["batch", "group", "layer", "none"]
 
@@ -22,9 +25,12 @@ def norm(
     name: str = "norm",
     epsilon: float = 1e-5,
     momentum: float = 0.9,
+    activation: Callable | None = None,
     dtype: Any = jnp.float32,
 ) -> Float[Array, "*B C"]:
     """Normalise inside a compact module, under the parameter name `name`.
+
+    `activation` is applied behind it; a CPU computes batch norm and ReLU together.
 
     Statistics are computed in float32 whatever `dtype` is, in one pass over `x`: mean
     and mean of squares together. Batch norm is over the global batch: under `jit` with
@@ -40,26 +46,35 @@ def norm(
             use_running_average=not train,
             momentum=momentum,
             epsilon=epsilon,
+            activation=activation,
             dtype=dtype,
             name=name,
         )
-    elif kind == "group":
+        return layer(x)
+    if kind == "group":
         groups = _groups(x.shape[-1])
         layer = nn.GroupNorm(groups, epsilon=epsilon, dtype=dtype, name=name)
     elif kind == "layer":
         layer = nn.LayerNorm(epsilon=epsilon, dtype=dtype, name=name)
     else:
-        return x
-    return layer(x)
+        layer = _unchanged
+    return activation(layer(x)) if activation else layer(x)
+
+
+def _unchanged(x: Array) -> Array:
+    return x
 
 
 class BatchNorm(nn.BatchNorm):
     """Flax's, of a channel-last image, with a gradient that reads the image less often.
 
-    Variables and values are those of `flax.linen.BatchNorm`. Of its fields, those of
+    Variables and values are those of `flax.linen.BatchNorm`, with an `activation`, if
+    there is one, applied to them. Of its fields, those of
     the axes, of `axis_name` and of what is left out are not read: statistics are over
     all axes but the last, and `scale` and `bias` are float32.
     """
+
+    activation: Callable | None = None
 
     @nn.compact
     def __call__(
@@ -76,14 +91,23 @@ class BatchNorm(nn.BatchNorm):
         if average:
             factor = jax.lax.rsqrt(running_var.value + self.epsilon) * scale
             y = (x - running_mean.value) * factor + bias
-            return y.astype(self.dtype)
-        y, mean, var = batch_normalized(x, scale, bias, self.epsilon)
+            return self._activated(y.astype(self.dtype))
+        if fused_norm.takes(x, self.dtype, self.activation):
+            y, mean, var = fused_norm.normalized(
+                x, scale, bias, self.epsilon, self.activation
+            )
+        else:
+            y, mean, var = batch_normalized(x, scale, bias, self.epsilon)
+            y = self._activated(y.astype(self.dtype))
         if not self.is_initializing():
             for running, new in ((running_mean, mean), (running_var, var)):
                 running.value = self.momentum * running.value + (
                     1 - self.momentum
                 ) * jax.lax.stop_gradient(new)
-        return y.astype(self.dtype)
+        return y
+
+    def _activated(self, y: Array) -> Array:
+        return self.activation(y) if self.activation else y
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))

@@ -1,6 +1,7 @@
-// Convolutions of channel-last float32 or bfloat16 arrays by oneDNN, as calls of an XLA program.
+// Convolutions of channel-last float32 or bfloat16 arrays by oneDNN, and the batch norm
+// of norm.h, as calls of an XLA program.
 //
-// Each call has the sizes in its arrays and `window`: stride, rate, zeros above, below,
+// Each call of a convolution has the sizes in its arrays and `window`: stride, rate, zeros above, below,
 // left and right of the image, groups. Kernels are (kh, kw, C / groups, F).
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "crew.h"
+#include "norm.h"
 #include "oneapi/dnnl/dnnl.hpp"
 #include "xla/ffi/api/ffi.h"
 
@@ -24,6 +26,8 @@ namespace ffi = xla::ffi;
 using dnnl::memory;
 using Array = ffi::AnyBuffer;
 using Result = ffi::Result<ffi::AnyBuffer>;
+using Floats = ffi::Buffer<ffi::F32>;
+using FloatsResult = ffi::ResultBuffer<ffi::F32>;
 using Numbers = ffi::Span<const int64_t>;
 // Threads, the window, the sizes of image, kernel and output, their type; `Find` adds
 // the kind.
@@ -258,15 +262,72 @@ ffi::Error ToBoth(ffi::ThreadPool pool, Numbers window, Array x, Array kernel, A
   });
 }
 
+segjax::Norm NormOf(const Array& x, const Floats& scale, const Floats& bias,
+                    const Floats& mean, const Floats& var, float epsilon, float least,
+                    float most) {
+  return {static_cast<int64_t>(x.element_count()),
+          x.dimensions().back(),
+          TypeOf(x) == memory::data_type::bf16,
+          epsilon,
+          least,
+          most,
+          scale.typed_data(),
+          bias.typed_data(),
+          mean.typed_data(),
+          var.typed_data()};
+}
+
+ffi::Error Norm(ffi::ThreadPool pool, float epsilon, float least, float most, Array x,
+                Floats scale, Floats bias, Result y, FloatsResult mean, FloatsResult var) {
+  return With(pool, [&](const segjax::Crew& crew) {
+    const auto norm = NormOf(x, scale, bias, *mean, *var, epsilon, least, most);
+    segjax::Normalize(norm, x.untyped_data(), y->untyped_data(), crew);
+  });
+}
+
+ffi::Error NormBack(ffi::ThreadPool pool, float epsilon, float least, float most, Array x,
+                    Floats scale, Floats bias, Floats mean, Floats var, Array g,
+                    Result to_x, FloatsResult to_scale, FloatsResult to_bias) {
+  return With(pool, [&](const segjax::Crew& crew) {
+    const auto norm = NormOf(x, scale, bias, mean, var, epsilon, least, most);
+    segjax::NormalizeBack(norm, x.untyped_data(), g.untyped_data(), to_x->untyped_data(),
+                          to_scale->typed_data(), to_bias->typed_data(), crew);
+  });
+}
+
 auto Common() { return ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Attr<Numbers>("window"); }
 auto OfTwo() { return Common().Arg<Array>().Arg<Array>().Ret<Array>(); }
 auto OfThree() {
   return Common().Arg<Array>().Arg<Array>().Arg<Array>().Ret<Array>().Ret<Array>();
 }
+auto OfNorm() {
+  return ffi::Ffi::Bind()
+      .Ctx<ffi::ThreadPool>()
+      .Attr<float>("epsilon")
+      .Attr<float>("least")
+      .Attr<float>("most")
+      .Arg<Array>()
+      .Arg<Floats>()
+      .Arg<Floats>();
+}
 
 }  // namespace
+
+extern "C" int multiplies_bfloat16() {
+  const int wanted = dnnl_cpu_isa_avx512_core_bf16;
+  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(forward, Forward, OfTwo());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(to_image, ToImage, OfTwo());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(to_kernel, ToKernel, OfTwo());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(to_both, ToBoth, OfThree());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(norm, Norm, OfNorm().Ret<Array>().Ret<Floats>().Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(norm_back, NormBack,
+                              OfNorm()
+                                  .Arg<Floats>()
+                                  .Arg<Floats>()
+                                  .Arg<Array>()
+                                  .Ret<Array>()
+                                  .Ret<Floats>()
+                                  .Ret<Floats>());

@@ -1,7 +1,8 @@
 """Convolutions by oneDNN, the library for CPUs that PyTorch computes with, too.
 
 XLA's own kernels for a CPU are slow, in the gradient by a kernel above all: 30 to 80
-GFLOP/s where this machine gives 300. oneDNN (Intel, Apache-2.0) comes as a package for
+GFLOP/s where this machine gives 300; in bfloat16, which a CPU with AMX multiplies
+several times as fast as float32, XLA is slower still. oneDNN (Intel, Apache-2.0) comes as a package for
 Linux on x86-64; `onednn.cc` makes its convolution and both gradients into calls of an
 XLA program, and `crew.cc` lets it work with XLA's threads (see `core.native`).
 
@@ -10,6 +11,7 @@ Only where one CPU is the only device. Where anything lacks, the other forms of
 SEGJAX_ONEDNN=0 switches it off.
 """
 
+import ctypes
 import functools
 import importlib.metadata
 import os
@@ -27,13 +29,22 @@ from segjax.nn.backend import on_cpu
 
 SOURCES = tuple(
     pathlib.Path(__file__).with_name(name)
-    for name in ("onednn.cc", "crew.cc", "crew.h")
+    for name in ("onednn.cc", "norm.cc", "norm.h", "crew.cc", "crew.h")
 )
 LIBRARY = ("onednn-cpu-gomp", "libdnnl.so.3")
 HEADERS = ("onednn-devel-cpu-gomp", "oneapi/dnnl/dnnl.hpp")
 """A distribution and the file that is wanted of it."""
 
-CALLS = ("forward", "to_image", "to_kernel", "to_both")
+CALLS = ("forward", "to_image", "to_kernel", "to_both", "norm", "norm_back")
+"""The last two are of `fused_norm.py`."""
+
+FLAGS = (
+    "-ftree-vectorize",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=off",
+)
+"""As `norm.cc` wants them."""
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
@@ -95,12 +106,16 @@ convolve.defvjp(_forward, _backward, symbolic_zeros=True)
 
 def _call(name, shapes, arrays, stride, rate, pads, groups):
     window = np.asarray([stride, rate, *pads[0], *pads[1], groups], np.int64)
+    dtype = inner = arrays[0].dtype
+    if dtype == jnp.bfloat16 and not _multiplies_bfloat16():
+        inner = jnp.float32
     call = jax.ffi.ffi_call(
         f"segjax_{name}",
-        [jax.ShapeDtypeStruct(shape, arrays[0].dtype) for shape in shapes],
+        [jax.ShapeDtypeStruct(shape, inner) for shape in shapes],
         vmap_method="sequential",
     )
-    return call(*arrays, window=window)
+    results = call(*(array.astype(inner) for array in arrays), window=window)
+    return [result.astype(dtype) for result in results]
 
 
 def build_ahead() -> None:
@@ -126,6 +141,12 @@ def _load() -> str:
     return native.register(_compiled(), CALLS)
 
 
+@functools.cache
+def _multiplies_bfloat16() -> bool:
+    """Whether this CPU does; on others oneDNN is slower in bfloat16 than in float32."""
+    return bool(ctypes.CDLL(str(_compiled())).multiplies_bfloat16())
+
+
 def _compiled() -> pathlib.Path | str:
     """The compiled calls, or why there are none."""
     found = [_file(*wanted) for wanted in (LIBRARY, HEADERS)]
@@ -136,7 +157,7 @@ def _compiled() -> pathlib.Path | str:
         return f"{' and '.join(lacking)} not installed"
     library, header = found
     words = [f"-I{header.parents[2]}", str(library), f"-Wl,-rpath,{library.parent}"]
-    return native.compiled("onednn", SOURCES, words)
+    return native.compiled("onednn", SOURCES, [*FLAGS, *words])
 
 
 def _file(distribution: str, ending: str) -> pathlib.Path | None:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from segjax.nn.conv import convolve
+from segjax.nn.conv import add_bias, convolve
 from segjax.nn.resample import depth_to_space
 
 
@@ -50,9 +50,9 @@ class UpConv(nn.Module):
         bias = None
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         y = grow(x, kernel, self.stride)
-        return y if bias is None else y + bias
+        return y if bias is None else add_bias(y, bias)
 
 
 class UpConv2x2(nn.Module):
@@ -79,8 +79,8 @@ class UpConv2x2(nn.Module):
             (2, 2, x.shape[-1], self.features),
         )
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        return grow(x, kernel, 2) + bias
+        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
+        return add_bias(grow(x, kernel, 2), bias)
 
 
 class UpConvBilinear(nn.Module):

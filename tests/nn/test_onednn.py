@@ -83,16 +83,22 @@ def calls(function, *arguments) -> int:
     return sum(text.count(f"@segjax_{name}(") for name in onednn.CALLS)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("case", CASES)
-def test_value_and_gradients_are_those_of_the_definition(case, present):
+def test_value_and_gradients_are_those_of_the_definition(case, dtype, present):
     (H, W, C), (kh, kw, F), options = CASES[case]
-    x, kernel = noise(2, H, W, C), noise(kh, kw, C // options.get("groups", 1), F)
-    value, _, _ = tap_by_tap(x, kernel, None, **options)
-    weights = noise(*value.shape, seed=3)
+    x = noise(2, H, W, C, dtype=dtype)
+    kernel = noise(kh, kw, C // options.get("groups", 1), F, dtype=dtype)
+    wide = x.astype("float32"), kernel.astype("float32")
+    value, _, _ = tap_by_tap(*wide, None, **options)
+    weights = noise(*value.shape, seed=3, dtype=dtype)
     got = value_and_gradients(x, kernel, weights, options)
-    expected = tap_by_tap(x, kernel, weights, **options)
+    expected = tap_by_tap(*wide, weights.astype("float32"), **options)
     for ours, theirs in zip(got, expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        assert ours.dtype == dtype
+        # a bfloat16 has eight bits
+        close = dict(atol=1e-4) if dtype == "float32" else dict(atol=2e-2, rtol=2**-8)
+        np.testing.assert_allclose(ours.astype("float32"), theirs, **close)
     assert calls(lambda x, k: convolve(x, k, **options), x, kernel) == 1
 
 
@@ -173,9 +179,33 @@ def test_a_train_step_holds_no_other_convolution(present):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_what_is_not_float32_is_left_to_xla(present):
-    x, kernel = noise(1, 8, 8, 4, dtype="bfloat16"), noise(3, 3, 4, 4, dtype="bfloat16")
+def test_other_types_are_left_to_xla(present):
+    x, kernel = noise(1, 8, 8, 4, dtype="float16"), noise(3, 3, 4, 4, dtype="float16")
     assert not calls(lambda x, k: convolve(x, k), x, kernel)
+
+
+def test_a_cpu_without_bfloat16_computes_it_in_float32():
+    code = (
+        "import jax, jax.numpy as jnp, numpy as np\n"
+        "from segjax.nn import backend, onednn\n"
+        "from segjax.nn.conv import convolve\n"
+        "assert not onednn.absent(), onednn.absent()\n"
+        "assert not onednn._multiplies_bfloat16()\n"
+        "x = jnp.sin(jnp.arange(2. * 9 * 9 * 4)).reshape(2, 9, 9, 4).astype('bfloat16')\n"
+        "k = jnp.cos(jnp.arange(9. * 16)).reshape(3, 3, 4, 4).astype('bfloat16')\n"
+        "def both(x, k):\n"
+        "    y, back = jax.vjp(convolve, x, k)\n"
+        "    return y, *back(jnp.ones_like(y))\n"
+        "text = jax.jit(both).lower(x, k).as_text()\n"
+        "assert 'segjax_forward' in text and 'segjax_to_both' in text\n"
+        "ours = jax.jit(both)(x, k)\n"
+        "with backend.portable(): theirs = jax.jit(lambda *a: both(*a))(x, k)\n"
+        "for a, b in zip(ours, theirs):\n"
+        "    assert a.dtype == b.dtype == 'bfloat16'\n"
+        "    a, b = (np.asarray(c, 'float32') for c in (a, b))\n"
+        "    np.testing.assert_allclose(a, b, atol=2e-2, rtol=2 ** -7)\n"
+    )
+    in_a_process_with_one_cpu(code, ONEDNN_MAX_CPU_ISA="AVX2")
 
 
 def test_a_program_that_leaves_the_machine_holds_none(present):
