@@ -79,7 +79,7 @@ def convolve(
 
 
 def add_bias(
-    y: Float[Array, "B h w F"], bias: Float[Array, " F"]
+    y: Float[Array, "B h w F"], bias: Float[Array | np.ndarray, " F"]
 ) -> Float[Array, "B h w F"]:
     """Added in float32, or the bias's gradient would be a long sum in bfloat16."""
     return (y + bias).astype(y.dtype)

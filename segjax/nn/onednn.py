@@ -2,9 +2,10 @@
 
 XLA's own kernels for a CPU are slow, in the gradient by a kernel above all: 30 to 80
 GFLOP/s where this machine gives 300; in bfloat16, which a CPU with AMX multiplies
-several times as fast as float32, XLA is slower still. oneDNN (Intel, Apache-2.0) comes as a package for
-Linux on x86-64; `onednn.cc` makes its convolution and both gradients into calls of an
-XLA program, and `crew.cc` lets it work with XLA's threads (see `core.native`).
+several times as fast as float32, slower still. oneDNN (Intel, Apache-2.0) comes as a
+package for Linux on x86-64; `onednn.cc` makes its convolution and both gradients into
+calls of an XLA program, and `crew.cc` lets it work with XLA's threads (see
+`core.native`).
 
 Only where one CPU is the only device. Where anything lacks, the other forms of
 `segjax.nn.conv` are taken, which give the same values; `segjax doctor` says what lacks.
