@@ -1,5 +1,6 @@
 """The command line that the contests share: which networks, which sides, how long."""
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +14,9 @@ from segjax.core.tables import unknown
 
 MODELS = flags.DEFINE_list("models", None, "Names of the preset; all if not given.")
 PRESET = flags.DEFINE_enum("preset", "cpu", list(FORMS), "Sizes and networks.")
+DTYPE = flags.DEFINE_enum(
+    "dtype", None, ["float32", "bfloat16"], "Of the computation, in the form's place."
+)
 VS = flags.DEFINE_enum("vs", "torch", ["torch", "none"], "The other side.")
 WAYS = flags.DEFINE_list("ways", None, "Of running PyTorch; the preset's if not given.")
 ROUNDS = flags.DEFINE_integer("rounds", 7, "Turns of each side.", lower_bound=1)
@@ -65,6 +69,8 @@ def measure(task: str, kinds: Sequence[str], ways: Sequence[str]) -> list[dict]:
             print(f"| {name} | not measured: the budget is spent |", flush=True)
             continue
         form = known[name].dry() if DRY.value else known[name]
+        if DTYPE.value:
+            form = dataclasses.replace(form, dtype=DTYPE.value)
         result = contest.run(name, form, made, DRY_PACE if DRY.value else pace)
         results.append(result)
         for kind in kinds:

@@ -1,6 +1,7 @@
 """The train step beside PyTorch's: same network, batch, precision and optimiser.
 
     python -m benchmarks.train --models=unet,segnet,deeplab,convlstm_unet --vs=torch
+    python -m benchmarks.train --dtype=bfloat16
     python -m benchmarks.train --preset=gpu --out=train.json
     python -m benchmarks.train --dry_run --vs=none
 

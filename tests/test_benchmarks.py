@@ -259,16 +259,21 @@ def program(*words: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize(
-    ("name", "kinds"),
-    [("train", ["step"]), ("predict", ["latency", "throughput"])],
+    ("name", "kinds", "dtype"),
+    [
+        ("train", ["step"], "bfloat16"),
+        ("predict", ["latency", "throughput"], "float32"),
+    ],
 )
-def test_a_dry_run_without_pytorch(name, kinds, tmp_path):
+def test_a_dry_run_without_pytorch(name, kinds, dtype, tmp_path):
     out = tmp_path / "found.json"
     options = ("--dry_run", "--vs=none", "--models=unet", f"--out={out}")
+    options += (f"--dtype={dtype}",)
     done = program(f"benchmarks.{name}", *options)
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(out.read_text())
     assert list(found["kinds"]) == kinds
+    assert found["form"]["dtype"] == dtype
     for kind in kinds:
         assert found["kinds"][kind]["seconds"]["segjax"]["least"] > 0
         assert f"| unet | {kind} | segjax |" in done.stdout
